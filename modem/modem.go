@@ -1,0 +1,111 @@
+// Package modem sends pages to a telephone number and receives pages from it.
+//
+// Dispatch knows Modem and nothing below it. A modem whose host runs T.30
+// (Class 1, T.38) is a Phone with the t30 engine on top, made by New; a modem
+// that runs T.30 itself implements Modem directly.
+package modem
+
+import (
+	"context"
+	"time"
+
+	"github.com/faxmesh/faxmesh/modem/line"
+	"github.com/faxmesh/faxmesh/modem/status"
+	"github.com/faxmesh/faxmesh/modem/t4"
+)
+
+// Modem owns one telephone line. It is used by one goroutine at a time.
+type Modem interface {
+	// Send dials and sends. How the call ended is in the report; cancelling
+	// ctx ends the call properly (DCN) and reports status.Aborted.
+	Send(ctx context.Context, out Outgoing) Report
+	// WaitRing returns when the line rings. Cancelling ctx leaves the modem
+	// ready to dial; the error is then ctx.Err().
+	WaitRing(ctx context.Context) (Ring, error)
+	// Receive answers the ringing line.
+	Receive(ctx context.Context, in Incoming) Report
+	// Reset brings a modem that has failed back to a known state.
+	Reset(ctx context.Context) error
+	Close() error
+}
+
+// Phone is a telephone line whose calls are line.Lines: the host runs T.30.
+type Phone interface {
+	// Dial returns when the called station has answered. How a call failed is
+	// a *status.Error.
+	Dial(ctx context.Context, number string) (line.Line, error)
+	WaitRing(ctx context.Context) (Ring, error)
+	Answer(ctx context.Context) (line.Line, error)
+	HangUp(ctx context.Context) error
+	Reset(ctx context.Context) error
+	Close() error
+}
+
+// Page is one page to send.
+type Page struct {
+	Image      *t4.Bitmap
+	Resolution t4.Resolution
+}
+
+// Pages is a document to send. Page is called from the call's goroutine, in
+// ascending order, again for a page that is repeated.
+type Pages interface {
+	Len() int
+	Page(i int) (Page, error)
+}
+
+// Outgoing is a call to make.
+type Outgoing struct {
+	Number  string
+	Station string // own identification (TSI), at most 20 characters
+	Pages   Pages
+	First   int // index of the first page to send: those before are confirmed
+	// Confirmed is told of each page that the remote station has confirmed,
+	// before the next signal is sent. An error ends the call.
+	Confirmed func(page int) error
+	// Stage is told of progress for people; it must not block. May be nil.
+	Stage func(Stage)
+}
+
+// Stage is a step in a call, for people who watch.
+type Stage struct {
+	Name   string // "dialing", "answered", "training", "page"
+	Page   int    // index of the page under way, with "page"
+	Detail string // as "V.17 14400, ECM, MMR"
+}
+
+// Ring is an incoming call.
+type Ring struct {
+	Caller string // caller's number, if the line tells it
+	Called string // number called (DID), if the line tells it
+}
+
+// Incoming is how to take a call.
+type Incoming struct {
+	Station string // own identification (CSI), at most 20 characters
+	// Store makes one page durable. The page is confirmed to the sender only
+	// after Store has returned nil.
+	Store func(ctx context.Context, p ReceivedPage) error
+	Stage func(Stage)
+}
+
+// ReceivedPage is a page as it came.
+type ReceivedPage struct {
+	Index      int // from 0
+	Image      *t4.Bitmap
+	Resolution t4.Resolution
+	BadRows    int // rows damaged on the line and concealed
+}
+
+// Report is how a call went.
+type Report struct {
+	Status     status.Code
+	Err        error  // cause in the words of the part that failed; may be nil
+	Remote     string // identification of the remote station
+	Pages      int    // pages confirmed in this call
+	Rate       line.Rate
+	ECM        bool
+	Coding     string        // "MH", "MMR"
+	Duration   time.Duration // line time from answer to on hook
+	Transcript string        // the T.30 dialogue as text
+}

@@ -1,0 +1,33 @@
+package fax
+
+// EventKind says what has happened.
+type EventKind string
+
+// The events. Each concerns one account and, but for Message, one fax.
+const (
+	EventQueued    EventKind = "queued"
+	EventDialing   EventKind = "dialing"
+	EventPage      EventKind = "page"  // the remote station has confirmed a page
+	EventSent      EventKind = "sent"  // all pages are confirmed
+	EventRetry     EventKind = "retry" // an attempt failed, another will follow
+	EventFailed    EventKind = "failed"
+	EventCancelled EventKind = "cancelled"
+	EventReceived  EventKind = "received" // a fax has come in for this account
+	EventAssigned  EventKind = "assigned" // somebody assigned a received fax to it
+)
+
+// Event is one entry in an account's stream of news. The ledger numbers the
+// events of an account 1, 2, 3… so that a client knows each of them again, on
+// whatever way it comes, and asks for those it has missed.
+type Event struct {
+	Account string    `msgpack:"a" json:"account"`
+	Seq     uint64    `msgpack:"q" json:"seq"`
+	Kind    EventKind `msgpack:"k" json:"kind"`
+	Fax     string    `msgpack:"f" json:"fax"`  // id of the job or the received fax
+	Node    string    `msgpack:"d" json:"node"` // the node that handled it, and tells it
+	At      Millis    `msgpack:"t" json:"at"`
+	Number  string    `msgpack:"n,omitempty" json:"number,omitempty"` // called number, or the sender's
+	Page    int       `msgpack:"p,omitempty" json:"page,omitempty"`   // pages confirmed or received
+	Pages   int       `msgpack:"ps,omitempty" json:"pages,omitempty"`
+	Text    string    `msgpack:"x,omitempty" json:"text,omitempty"` // sentence for people
+}

@@ -1,0 +1,181 @@
+// Package ledger is the replicated state: accounts, rules, members, jobs,
+// received faxes, each account's events, the activity record.
+//
+// Apply is an ordinary function of the state and a command: no clock, no
+// randomness, no map order inside; times and ids come in the command. What
+// carries commands to every node is package consensus.
+package ledger
+
+import "github.com/faxmesh/faxmesh/clientlib/fax"
+
+// Command is one change. Each has a number that is stored in logs for years:
+// append, never renumber; a node that meets a number it does not know stops.
+type Command interface{ number() uint16 }
+
+// Accounts. Names are compared folded (fax.Fold).
+type (
+	// AddAccount makes an account; Exists if there is one of that name.
+	AddAccount struct {
+		Account fax.Account `msgpack:"a"`
+		Hash    string      `msgpack:"h"` // argon2id, PHC string
+		By      string      `msgpack:"b"`
+		Node    string      `msgpack:"d"`
+	}
+	// SetPassword also raises the account's epoch.
+	SetPassword struct {
+		Name string     `msgpack:"n"`
+		Hash string     `msgpack:"h"`
+		By   string     `msgpack:"b"`
+		Node string     `msgpack:"d"`
+		At   fax.Millis `msgpack:"t"`
+	}
+	// SetRights replaces the rights; the last administrator keeps them.
+	SetRights struct {
+		Name   string     `msgpack:"n"`
+		Rights fax.Rights `msgpack:"r"`
+		By     string     `msgpack:"b"`
+		Node   string     `msgpack:"d"`
+		At     fax.Millis `msgpack:"t"`
+	}
+	// DropAccount removes a login; its faxes and activity stay.
+	DropAccount struct {
+		Name string     `msgpack:"n"`
+		By   string     `msgpack:"b"`
+		Node string     `msgpack:"d"`
+		At   fax.Millis `msgpack:"t"`
+	}
+)
+
+// Members, join tokens, rules.
+type (
+	// PutNode adds a member or changes its addresses. A name that belongs to
+	// another certificate is refused.
+	PutNode struct {
+		Node fax.Node `msgpack:"n"`
+	}
+	DropNode struct {
+		Name string     `msgpack:"n"`
+		By   string     `msgpack:"b"`
+		At   fax.Millis `msgpack:"t"`
+	}
+	// PutToken makes a join token known by the SHA-256 of its secret.
+	PutToken struct {
+		Hash    string     `msgpack:"h"`
+		Expires fax.Millis `msgpack:"e"`
+		Uses    int        `msgpack:"u"`
+		By      string     `msgpack:"b"`
+		Node    string     `msgpack:"d"`
+		At      fax.Millis `msgpack:"t"`
+	}
+	// SpendToken uses a token up once for a node; the same node may repeat it.
+	SpendToken struct {
+		Hash string     `msgpack:"h"`
+		Node string     `msgpack:"d"`
+		At   fax.Millis `msgpack:"t"`
+	}
+	PutDialRule struct {
+		Rule fax.DialRule `msgpack:"r"`
+		By   string       `msgpack:"b"`
+		Node string       `msgpack:"d"`
+		At   fax.Millis   `msgpack:"t"`
+	}
+	DropDialRule struct {
+		Prefix string     `msgpack:"p"`
+		By     string     `msgpack:"b"`
+		Node   string     `msgpack:"d"`
+		At     fax.Millis `msgpack:"t"`
+	}
+	// PutRoute with no accounts removes the route.
+	PutRoute struct {
+		Route fax.Route  `msgpack:"r"`
+		By    string     `msgpack:"b"`
+		Node  string     `msgpack:"d"`
+		At    fax.Millis `msgpack:"t"`
+	}
+)
+
+// Outgoing faxes.
+type (
+	// Submit files a job. A job of the same id and owner is the same submit
+	// repeated: the result is the job as it stands.
+	Submit struct {
+		Job fax.Job `msgpack:"j"`
+	}
+	// Assign leases the next attempt of a queued job to a node and a line.
+	// Refused (Conflict) unless the job is queued and Attempt is Tries+1.
+	Assign struct {
+		Job     string     `msgpack:"j"`
+		Attempt int        `msgpack:"n"`
+		Node    string     `msgpack:"d"`
+		Line    string     `msgpack:"l"`
+		At      fax.Millis `msgpack:"t"`
+		Until   fax.Millis `msgpack:"u"`
+	}
+	// Progress moves a running attempt on: State is Dialing or Sending,
+	// Confirmed the count of confirmed pages, which never falls. Until, if
+	// later, renews the lease. Refused (Conflict) unless the attempt is the
+	// running one of that node.
+	Progress struct {
+		Job       string     `msgpack:"j"`
+		Attempt   int        `msgpack:"n"`
+		Node      string     `msgpack:"d"`
+		State     fax.State  `msgpack:"s"`
+		Confirmed int        `msgpack:"c"`
+		Details   string     `msgpack:"i"`
+		At        fax.Millis `msgpack:"t"`
+		Until     fax.Millis `msgpack:"u"`
+	}
+	// Finish ends an attempt: State is Done, Undone, Cancelled or Queued (try
+	// again not before NotBefore). A repeated Finish of the same attempt
+	// changes nothing.
+	Finish struct {
+		Job       string     `msgpack:"j"`
+		Attempt   int        `msgpack:"n"`
+		Node      string     `msgpack:"d"`
+		State     fax.State  `msgpack:"s"`
+		Confirmed int        `msgpack:"c"`
+		Status    int        `msgpack:"x"`
+		Reason    string     `msgpack:"r"`
+		Remote    string     `msgpack:"m"`
+		Details   string     `msgpack:"i"`
+		NotBefore fax.Millis `msgpack:"b"`
+		At        fax.Millis `msgpack:"t"`
+	}
+	// Direct is a person's order to a job: State is Held, Queued (resume) or
+	// Cancelled. A running job can only be cancelled: the order is noted
+	// (Result.Job.Reason) and its node ends the call.
+	Direct struct {
+		Job   string     `msgpack:"j"`
+		State fax.State  `msgpack:"s"`
+		By    string     `msgpack:"b"`
+		Node  string     `msgpack:"d"`
+		At    fax.Millis `msgpack:"t"`
+	}
+)
+
+// Received faxes, activity.
+type (
+	// Receive files a received fax; the same id again changes nothing.
+	Receive struct {
+		Fax fax.ReceivedFax `msgpack:"f"`
+	}
+	AssignFax struct {
+		ID       string     `msgpack:"id"`
+		Accounts []string   `msgpack:"a"` // added to those who may see it
+		By       string     `msgpack:"b"`
+		Node     string     `msgpack:"d"`
+		At       fax.Millis `msgpack:"t"`
+	}
+	// Note puts what changes no other state on the activity record: logins,
+	// refused logins, views.
+	Note struct {
+		Activity fax.Activity `msgpack:"a"`
+	}
+)
+
+// Result is what Apply answers to a command, on every node the same.
+type Result struct {
+	Index uint64     `msgpack:"i"`           // log index of the command
+	Err   *fax.Error `msgpack:"e,omitempty"` // why it was refused; nothing changed then
+	Job   *fax.Job   `msgpack:"j,omitempty"` // the job a job command was about
+}

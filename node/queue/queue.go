@@ -1,0 +1,174 @@
+// Package queue decides which job is sent next on which line.
+//
+// Its functions are pure: jobs, lines, rules and the time go in, a decision
+// comes out. The leader's dispatch asks and proposes; whatever it proposes is
+// checked once more when the ledger applies it.
+package queue
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/faxmesh/faxmesh/clientlib/fax"
+	"github.com/faxmesh/faxmesh/node/dialplan"
+)
+
+// Times of a lease.
+const (
+	Lease = 30 * time.Second // a node may dial this long after the leader has assigned
+	Renew = 10 * time.Second // how often a running call renews its lease
+	Skew  = 30 * time.Second // how far clocks of nodes may differ
+
+	callSetup   = 10 * time.Minute // dialling, training, line trouble
+	callPage    = 6 * time.Minute  // a dense page at 2400 bit/s
+	callLongest = 4 * time.Hour
+)
+
+// LongestCall is how long a call with so many pages may take. The node that
+// makes the call ends it then, so that the leader may count on it.
+func LongestCall(pages int) time.Duration {
+	if pages < 0 || pages > int(callLongest/callPage) {
+		return callLongest
+	}
+	return min(callSetup+time.Duration(pages)*callPage, callLongest)
+}
+
+// Line is a free line.
+type Line struct{ Node, Name string }
+
+// Assignment gives the next attempt of a job to a line.
+type Assignment struct {
+	Job     string
+	Attempt int
+	Line
+}
+
+// Assign matches queued jobs with free lines at time now. Jobs are all that
+// have not ended, those running among them: no number is called twice at a
+// time, no line is given twice. The oldest job comes first. A job whose number
+// a dial rule gives to a node waits for a line of that node.
+func Assign(now fax.Millis, jobs []fax.Job, free []Line, rules []fax.DialRule) []Assignment {
+	pool := newPool(free)
+	calling := make(map[string]bool)
+	var waiting []*fax.Job
+	for i := range jobs {
+		j := &jobs[i]
+		switch {
+		case j.State.Running():
+			calling[fax.Digits(j.Number)] = true
+			if j.Last != nil {
+				pool.take(Line{j.Last.Node, j.Last.Line})
+			}
+		case j.State == fax.Queued && j.NotBefore <= now:
+			waiting = append(waiting, j)
+		}
+	}
+	slices.SortFunc(waiting, func(a, b *fax.Job) int {
+		return cmp.Or(cmp.Compare(a.Submitted, b.Submitted), cmp.Compare(a.ID, b.ID))
+	})
+	var out []Assignment
+	for _, j := range waiting {
+		if pool.empty() {
+			break
+		}
+		number := fax.Digits(j.Number)
+		if calling[number] {
+			continue
+		}
+		line, ok := pool.choose(j, rules)
+		if !ok {
+			continue
+		}
+		pool.take(line)
+		calling[number] = true
+		out = append(out, Assignment{Job: j.ID, Attempt: j.Tries + 1, Line: line})
+	}
+	return out
+}
+
+// Lost reports whether nobody can be on the line any more for a running job:
+// the lease has run out, and so has the longest call that could have begun
+// under it.
+func Lost(now fax.Millis, j *fax.Job) bool {
+	at, ok := lostAt(j)
+	return ok && at <= now
+}
+
+func lostAt(j *fax.Job) (fax.Millis, bool) {
+	if !j.State.Running() || j.Last == nil {
+		return 0, false
+	}
+	after := LongestCall(j.Fax.Pages-j.Confirmed) + Skew
+	return j.Last.Until + fax.Millis(after.Milliseconds()), true
+}
+
+// Next is the earliest time after now at which Assign or Lost may answer
+// differently although nothing else has changed; false if there is none.
+func Next(now fax.Millis, jobs []fax.Job) (at fax.Millis, ok bool) {
+	for i := range jobs {
+		j := &jobs[i]
+		due, waits := lostAt(j)
+		if j.State == fax.Queued {
+			due, waits = j.NotBefore, true
+		}
+		if waits && due > now && (!ok || due < at) {
+			at, ok = due, true
+		}
+	}
+	return at, ok
+}
+
+// pool is the free lines, by node, each node's in order of their names.
+type pool map[string][]string
+
+func newPool(free []Line) pool {
+	p := make(pool)
+	for _, l := range free {
+		if !slices.Contains(p[l.Node], l.Name) {
+			p[l.Node] = append(p[l.Node], l.Name)
+		}
+	}
+	for _, names := range p {
+		slices.Sort(names)
+	}
+	return p
+}
+
+func (p pool) empty() bool { return len(p) == 0 }
+
+func (p pool) take(l Line) {
+	rest := slices.DeleteFunc(p[l.Node], func(name string) bool { return name == l.Name })
+	if len(rest) == 0 {
+		delete(p, l.Node)
+		return
+	}
+	p[l.Node] = rest
+}
+
+// choose takes the node of the dial rule; without a rule the node that took
+// the submit, because it has the document, else the one with most free lines.
+func (p pool) choose(j *fax.Job, rules []fax.DialRule) (Line, bool) {
+	node, ruled := dialplan.Node(rules, j.Number)
+	if !ruled {
+		node = j.Home
+		if len(p[node]) == 0 {
+			node = p.idlest()
+		}
+	}
+	if len(p[node]) == 0 {
+		return Line{}, false
+	}
+	return Line{node, p[node][0]}, true
+}
+
+func (p pool) idlest() string {
+	best := ""
+	for node, names := range p {
+		more := len(names) - len(p[best])
+		if best == "" || more > 0 || more == 0 && node < best {
+			best = node
+		}
+	}
+	return best
+}

@@ -1,0 +1,197 @@
+package queue
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/faxmesh/faxmesh/clientlib/fax"
+	"github.com/faxmesh/faxmesh/modem/status"
+	"pgregory.net/rapid"
+)
+
+const now = fax.Millis(1_000_000)
+
+func queued(id, number string, submitted fax.Millis) fax.Job {
+	return fax.Job{ID: id, Number: number, Submitted: submitted, State: fax.Queued, Home: "north"}
+}
+
+func running(id, number, node, line string) fax.Job {
+	j := queued(id, number, 0)
+	j.State, j.Tries = fax.Sending, 1
+	j.Last = &fax.Attempt{Number: 1, Node: node, Line: line, Until: now}
+	return j
+}
+
+func TestAssign(t *testing.T) {
+	rules := []fax.DialRule{{Prefix: "2", Node: "south"}}
+	later := queued("later", "7", 1)
+	later.NotBefore = now + 1
+	due := queued("due", "7", 1)
+	due.NotBefore, due.Tries = now, 3
+	held := queued("held", "7", 1)
+	held.State = fax.Held
+	for _, c := range []struct {
+		name string
+		jobs []fax.Job
+		free []Line
+		want []Assignment
+	}{
+		{"nothing to do", nil, []Line{{"north", "1"}}, nil},
+		{"no line", []fax.Job{queued("a", "1", 1)}, nil, nil},
+		{"oldest first", []fax.Job{queued("b", "1", 2), queued("a", "3", 1)}, []Line{{"north", "1"}},
+			[]Assignment{{"a", 1, Line{"north", "1"}}}},
+		{"same age by id", []fax.Job{queued("b", "1", 1), queued("a", "3", 1)}, []Line{{"north", "1"}},
+			[]Assignment{{"a", 1, Line{"north", "1"}}}},
+		{"dial rule", []fax.Job{queued("a", "2-0", 1)}, []Line{{"north", "1"}, {"south", "9"}, {"south", "8"}},
+			[]Assignment{{"a", 1, Line{"south", "8"}}}},
+		{"dial rule waits, others do not", []fax.Job{queued("a", "20", 1), queued("b", "3", 2)}, []Line{{"north", "1"}},
+			[]Assignment{{"b", 1, Line{"north", "1"}}}},
+		{"home first", []fax.Job{queued("a", "1", 1)}, []Line{{"east", "1"}, {"east", "2"}, {"north", "1"}},
+			[]Assignment{{"a", 1, Line{"north", "1"}}}},
+		{"else the idlest", []fax.Job{queued("a", "1", 1)}, []Line{{"east", "1"}, {"west", "1"}, {"west", "2"}},
+			[]Assignment{{"a", 1, Line{"west", "1"}}}},
+		{"idlest by name", []fax.Job{queued("a", "1", 1)}, []Line{{"west", "1"}, {"east", "1"}},
+			[]Assignment{{"a", 1, Line{"east", "1"}}}},
+		{"one call to a number", []fax.Job{queued("a", "1-1", 1), queued("b", "11", 2), queued("c", "12", 3)},
+			[]Line{{"north", "1"}, {"north", "2"}},
+			[]Assignment{{"a", 1, Line{"north", "1"}}, {"c", 1, Line{"north", "2"}}}},
+		{"number being called", []fax.Job{running("r", "11", "south", "1"), queued("a", "1.1", 1)}, []Line{{"north", "1"}}, nil},
+		{"line said free but given", []fax.Job{running("r", "5", "north", "1"), queued("a", "1", 1)}, []Line{{"north", "1"}}, nil},
+		{"a line named twice is one", []fax.Job{queued("a", "1", 1), queued("b", "3", 2)}, []Line{{"north", "1"}, {"north", "1"}},
+			[]Assignment{{"a", 1, Line{"north", "1"}}}},
+		{"not before its time", []fax.Job{later, held}, []Line{{"north", "1"}}, nil},
+		{"at its time", []fax.Job{due}, []Line{{"north", "1"}}, []Assignment{{"due", 4, Line{"north", "1"}}}},
+	} {
+		if got := Assign(now, c.jobs, c.free, rules); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// TestAssignInvariants: whatever the queue looks like, no number is called
+// twice, no line is used twice, rules are kept, and no job that could have had
+// a line is left without one.
+func TestAssignInvariants(t *testing.T) {
+	nodes := []string{"north", "south", "west"}
+	rules := []fax.DialRule{{Prefix: "2", Node: "south"}, {Prefix: "3", Node: "gone"}}
+	rapid.Check(t, func(t *rapid.T) {
+		var jobs []fax.Job
+		for i := range rapid.IntRange(0, 12).Draw(t, "jobs") {
+			j := queued(string(rune('a'+i)), rapid.SampledFrom([]string{"1", "2", "21", "3", "4"}).Draw(t, "number"), fax.Millis(i%3))
+			if rapid.Bool().Draw(t, "running") {
+				j = running(j.ID, j.Number, rapid.SampledFrom(nodes).Draw(t, "node"), "1")
+			}
+			jobs = append(jobs, j)
+		}
+		var free []Line
+		for _, n := range nodes {
+			for _, l := range []string{"1", "2"}[:rapid.IntRange(0, 2).Draw(t, n)] {
+				free = append(free, Line{n, l})
+			}
+		}
+		numbers, lines, given := map[string]bool{}, map[Line]bool{}, map[string]bool{}
+		byID := map[string]fax.Job{}
+		for _, j := range jobs {
+			byID[j.ID] = j
+			if j.State.Running() {
+				numbers[j.Number] = true
+				lines[Line{j.Last.Node, j.Last.Line}] = true
+			}
+		}
+		for _, a := range Assign(now, jobs, free, rules) {
+			j := byID[a.Job]
+			if numbers[j.Number] || lines[a.Line] || !slices.Contains(free, a.Line) || j.State != fax.Queued {
+				t.Fatalf("%+v for %+v: number or line is in use", a, j)
+			}
+			if j.Number[0] == '2' && a.Node != "south" || j.Number[0] == '3' {
+				t.Fatalf("%+v breaks the dial rule of %s", a, j.Number)
+			}
+			numbers[j.Number], lines[a.Line], given[a.Job] = true, true, true
+		}
+		for _, j := range jobs {
+			if j.State != fax.Queued || given[j.ID] || numbers[j.Number] || j.Number[0] == '3' {
+				continue
+			}
+			for _, l := range free {
+				if !lines[l] && (j.Number[0] != '2' || l.Node == "south") {
+					t.Fatalf("job %+v waits although %v is free", j, l)
+				}
+			}
+		}
+	})
+}
+
+func TestLost(t *testing.T) {
+	j := running("r", "1", "north", "1")
+	j.Fax.Pages, j.Confirmed = 3, 1
+	longest := fax.Millis((LongestCall(2) + Skew).Milliseconds())
+	if Lost(now+longest-1, &j) {
+		t.Error("lost while the call could still be running")
+	}
+	if !Lost(now+longest, &j) {
+		t.Error("not lost after lease and longest call")
+	}
+	if at, ok := Next(now, []fax.Job{j}); !ok || at != now+longest {
+		t.Errorf("Next = %v, %v", at, ok)
+	}
+	j.State = fax.Queued
+	if Lost(now+10*longest, &j) {
+		t.Error("a queued job cannot be lost")
+	}
+	if LongestCall(1<<40) != callLongest || LongestCall(-1) != callLongest || LongestCall(1) >= LongestCall(2) {
+		t.Error("LongestCall is not bounded or does not grow")
+	}
+}
+
+func TestNext(t *testing.T) {
+	a, b := queued("a", "1", 1), queued("b", "2", 1)
+	a.NotBefore, b.NotBefore = now+50, now+20
+	past := queued("c", "3", 1)
+	if at, ok := Next(now, []fax.Job{a, past, b}); !ok || at != now+20 {
+		t.Errorf("Next = %v, %v; want %v", at, ok, now+20)
+	}
+	if _, ok := Next(now, []fax.Job{past}); ok {
+		t.Error("a job that waits for a line only has no time")
+	}
+}
+
+func TestRetry(t *testing.T) {
+	minute := fax.Millis(time.Minute.Milliseconds())
+	for _, c := range []struct {
+		code  status.Code
+		tries int
+		state fax.State
+		wait  fax.Millis
+	}{
+		{status.OK, 1, fax.Done, 0},
+		{status.Aborted, 1, fax.Cancelled, 0},
+		{status.UnknownNo, 1, fax.Undone, 0},
+		{status.NotSupported, 1, fax.Undone, 0},
+		{status.Busy, 1, fax.Queued, minute},
+		{status.Busy, 2, fax.Queued, 2 * minute},
+		{status.Busy, 11, fax.Queued, 15 * minute},
+		{status.Busy, 12, fax.Undone, 0},
+		{status.NoAnswer, 1, fax.Queued, 5 * minute},
+		{status.NoAnswer, 6, fax.Undone, 0},
+		{status.Glare, 1, fax.Queued, minute / 10},
+		{status.Glare, 39, fax.Queued, minute},
+		{status.Glare, 40, fax.Undone, 0},
+		{status.TrainingFailed, 1, fax.Queued, minute},
+		{status.TrainingFailed, 8, fax.Undone, 0},
+		{status.Unseen, 0, fax.Queued, minute},
+		{status.Code(999), 2, fax.Queued, 3 * minute},
+	} {
+		state, at := Policy{}.Retry(c.code, c.tries, now)
+		want := c.wait
+		if c.state == fax.Queued {
+			want += now
+		}
+		if state != c.state || at != want {
+			t.Errorf("Retry(%v, %d) = %v, %v; want %v, %v", c.code, c.tries, state, at, c.state, want)
+		}
+	}
+	if _, at := (Policy{Minute: time.Second}).Retry(status.Busy, 2, now); at != now+2000 {
+		t.Errorf("a shorter minute: %v, want %v", at, now+2000)
+	}
+}

@@ -1,5 +1,16 @@
 // Package t4 codes and decodes bilevel pages as ITU-T T.4 and T.6 do.
+//
+// Coded octets are MSB first: the first bit on the line is the most significant
+// bit of the first octet. Reverse turns them into the order of the line.
 package t4
+
+import "math/bits"
+
+// Limits on a page, whatever its announcement says.
+const (
+	MaxWidth = 16384 // pels; the widest of T.4 is 14592 (A3 at 1200 pels/inch)
+	MaxRows  = 20000 // rows; T.4 pages may be of unlimited length, memory is not
+)
 
 // Bitmap is a bilevel page. Rows are packed, eight pels to the octet, the
 // leftmost pel in the most significant bit; 1 is black; the bits after the last
@@ -21,6 +32,34 @@ func (b *Bitmap) Row(y int) []byte {
 	return b.Pix[y*b.Stride : y*b.Stride+(b.Width+7)/8]
 }
 
+// addRow appends a white row to a bitmap whose rows are contiguous.
+func (b *Bitmap) addRow() []byte {
+	b.Pix = append(b.Pix, make([]byte, b.Stride)...)
+	b.Height++
+	return b.Pix[len(b.Pix)-b.Stride:]
+}
+
+// repeatRow appends a copy of the last row, or a white row to an empty page.
+func (b *Bitmap) repeatRow() {
+	row := b.addRow()
+	if b.Height > 1 {
+		copy(row, b.Row(b.Height-2))
+	}
+}
+
+// Equal reports whether both pages have the same pels.
+func (b *Bitmap) Equal(o *Bitmap) bool {
+	if b.Width != o.Width || b.Height != o.Height {
+		return false
+	}
+	for y := range b.Height {
+		if string(b.Row(y)) != string(o.Row(y)) {
+			return false
+		}
+	}
+	return true
+}
+
 // Resolution is one of T.4's (pels per inch, horizontally by vertically).
 type Resolution struct{ X, Y int }
 
@@ -30,3 +69,11 @@ var (
 	Fine      = Resolution{204, 196} // R8 x 7.7 lines/mm
 	Superfine = Resolution{204, 391} // R8 x 15.4 lines/mm
 )
+
+// Reverse reverses the order of the bits in every octet of b, in place. The
+// line carries the least significant bit of an octet first (T.31 clause 8).
+func Reverse(b []byte) {
+	for i, v := range b {
+		b[i] = bits.Reverse8(v)
+	}
+}

@@ -1,0 +1,81 @@
+package t4
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// A row is coded as its changing elements: the positions of the pels whose
+// colour differs from that of the pel before them, the pel before the first
+// being white (T.4 clause 4.2.1.1). So changes[0], [2], ... begin black runs and
+// [1], [3], ... white ones. Behind the last one follow sentinels just past the
+// last pel, where T.4 has the changing elements that are missing.
+const sentinels = 4
+
+// changesFor returns room for the changing elements of a row.
+func changesFor(width int) []int32 { return make([]int32, 0, width+sentinels) }
+
+// closeChanges appends the sentinels.
+func closeChanges(c []int32, width int32) []int32 {
+	return append(c, width, width, width, width)
+}
+
+// appendChanges appends the changing elements of row and the sentinels.
+func appendChanges(c []int32, row []byte, width int) []int32 {
+	var before uint64 // the pel left of the word
+	for x := 0; x < width; x += 64 {
+		w := word(row[x>>3:])
+		if left := width - x; left < 64 {
+			w &^= ^uint64(0) >> left // may make an edge at width, which is cut below
+		}
+		edges := w ^ (w>>1 | before<<63)
+		before = w & 1
+		for edges != 0 {
+			z := bits.LeadingZeros64(edges)
+			edges &^= 1 << 63 >> z
+			c = append(c, int32(x+z))
+		}
+	}
+	if n := len(c); n > 0 && c[n-1] == int32(width) {
+		c = c[:n-1]
+	}
+	return closeChanges(c, int32(width))
+}
+
+// word reads up to eight octets, the first one on top.
+func word(b []byte) uint64 {
+	if len(b) >= 8 {
+		return binary.BigEndian.Uint64(b)
+	}
+	var w uint64
+	for i, v := range b {
+		w |= uint64(v) << (56 - 8*i)
+	}
+	return w
+}
+
+// paint sets the black runs of a white row.
+func paint(row []byte, changes []int32) {
+	n := len(changes) - sentinels
+	for i := 0; i < n; i += 2 { // a black run to the edge ends at a sentinel
+		setRun(row, int(changes[i]), int(changes[i+1]))
+	}
+}
+
+// setRun makes the pels from x0 up to x1 black.
+func setRun(row []byte, x0, x1 int) {
+	first, last := x0>>3, x1>>3
+	head := byte(0xFF) >> (x0 & 7)
+	tail := ^(byte(0xFF) >> (x1 & 7))
+	if first == last {
+		row[first] |= head & tail
+		return
+	}
+	row[first] |= head
+	for i := first + 1; i < last; i++ {
+		row[i] = 0xFF
+	}
+	if tail != 0 {
+		row[last] |= tail
+	}
+}

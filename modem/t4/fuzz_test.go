@@ -1,0 +1,60 @@
+package t4
+
+import (
+	"testing"
+)
+
+// FuzzMMR: whatever comes, the decoder returns a page within its limits, and
+// what it returns comes back when coded again.
+func FuzzMMR(f *testing.F) {
+	page, _ := rowsWithEOL(6)
+	coded := AppendMMR(nil, page)
+	f.Add(coded, uint16(1728))
+	f.Add(coded[:len(coded)/2], uint16(1728))
+	f.Add([]byte{0x00, 0x10, 0x01}, uint16(1))
+	f.Fuzz(func(t *testing.T, data []byte, width uint16) {
+		got, err := DecodeMMR(data, int(width), 1000)
+		checkPage(t, got, int(width), err == nil)
+		again, err := DecodeMMR(AppendMMR(nil, got), got.Width, 1000)
+		if got.Width > 0 && (err != nil || !again.Equal(got)) {
+			t.Fatalf("%d rows of %d do not come back: %v", got.Height, got.Width, err)
+		}
+	})
+}
+
+// FuzzT4 does the same for the decoders with EOLs.
+func FuzzT4(f *testing.F) {
+	page, _ := rowsWithEOL(6)
+	coded := AppendMH(nil, page, MHOptions{RTC: true})
+	f.Add(coded, uint16(1728), false)
+	f.Add(coded[:len(coded)/2], uint16(1728), true)
+	f.Add([]byte{0x00, 0x18, 0x01}, uint16(1), true)
+	f.Fuzz(func(t *testing.T, data []byte, width uint16, twoD bool) {
+		decode := DecodeMH
+		if twoD {
+			decode = DecodeMR
+		}
+		got, q := decode(data, int(width), 1000)
+		checkPage(t, got, int(width), got.Height > 0)
+		if q.Rows != got.Height || q.BadRows > q.Rows || q.ConsecutiveBad > q.BadRows {
+			t.Fatalf("%d rows, %+v", got.Height, q)
+		}
+		again, q := DecodeMH(AppendMH(nil, got, MHOptions{RTC: true}), got.Width, 1000)
+		if got.Width > 0 && (q.BadRows != 0 || !again.Equal(got)) {
+			t.Fatalf("%d rows of %d do not come back: %+v", got.Height, got.Width, q)
+		}
+	})
+}
+
+func checkPage(t *testing.T, b *Bitmap, width int, good bool) {
+	t.Helper()
+	if b == nil || b.Height > 1000 || good && b.Width != width || len(b.Pix) != b.Height*b.Stride {
+		t.Fatalf("not a page: %+v", b)
+	}
+	for y := range b.Height {
+		row := b.Row(y)
+		if pad := b.Width % 8; pad != 0 && row[len(row)-1]<<pad != 0 {
+			t.Fatalf("row %d has pels past the edge", y)
+		}
+	}
+}

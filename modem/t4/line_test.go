@@ -1,0 +1,236 @@
+package t4
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"testing"
+)
+
+// rowsWithEOL is a page whose rows all differ, and its rows as MH codes them,
+// each with the EOL behind it.
+func rowsWithEOL(height int) (*Bitmap, []bitString) {
+	b := randomPage(rand.New(rand.NewPCG(1, 2)), 1728, height)
+	lines := make([]bitString, height)
+	for y := range height {
+		setRun(b.Row(y), 5*y, 5*y+3)
+		one := &Bitmap{Width: b.Width, Height: 1, Stride: b.Stride, Pix: b.Row(y)}
+		changes := appendChanges(nil, one.Row(0), b.Width)
+		s := &lines[y]
+		for i, a0 := 0, 0; ; i++ {
+			s.run(i%2 == 1, int(changes[i])-a0)
+			if a0 = int(changes[i]); a0 == b.Width {
+				break
+			}
+		}
+		s.word("000000000001")
+	}
+	return b, lines
+}
+
+const eolText = "000000000001"
+
+func TestDamagedRows(t *testing.T) {
+	page, lines := rowsWithEOL(20)
+	flip := func(y, bit int) { lines[y][bit] ^= 1 }
+	flip(7, 0) // 00110101 begins otherwise
+	flip(8, 4)
+	flip(12, len(lines[12])-40)
+	var s bitString
+	s.word(eolText)
+	for _, l := range lines {
+		s = append(s, l...)
+	}
+	for range 5 {
+		s.word(eolText)
+	}
+	got, q := DecodeMH(s.octets(), page.Width, MaxRows)
+	if want := (Quality{Rows: 20, BadRows: 3, ConsecutiveBad: 2}); q != want {
+		t.Fatalf("quality %+v, want %+v", q, want)
+	}
+	for y := range 20 {
+		want := y
+		switch y {
+		case 7, 8:
+			want = 6
+		case 12:
+			want = 11
+		}
+		if !bytes.Equal(got.Row(y), page.Row(want)) {
+			t.Errorf("row %d is not row %d of the page", y, want)
+		}
+	}
+}
+
+func TestPageEnds(t *testing.T) {
+	page, lines := rowsWithEOL(4)
+	body := bitString{}
+	body.word(eolText)
+	for _, l := range lines {
+		body = append(body, l...)
+	}
+	cut := body[:len(body)-len(lines[3])/2]
+	with := func(s bitString, words ...string) []byte {
+		s = append(bitString{}, s...)
+		for _, w := range words {
+			s.word(w)
+		}
+		return s.octets()
+	}
+	for _, c := range []struct {
+		name string
+		data []byte
+		rows int
+	}{
+		{"RTC", with(body, eolText, eolText, eolText, eolText, eolText), 4},
+		{"RTC, then noise", with(body, eolText, eolText, eolText, eolText, "1011100110101110101", eolText, "111"), 4},
+		{"RTC damaged", with(body, eolText, eolText, "010000100001", eolText, eolText), 4},
+		{"no RTC", with(body), 4},
+		{"no RTC, noise", with(body, "11010111010110"), 4},
+		{"cut off in a row", with(cut), 3},
+		{"no EOL behind the last row", with(body[:len(body)-12]), 4},
+		{"fill before RTC", with(body, "00000000000000000000000", eolText, eolText), 4},
+		{"noise in front", append([]byte{0xA7, 0x31, 0x05}, with(body)...), 4},
+		{"fill in front", append(make([]byte, 40), with(body)...), 4},
+		{"one EOL too many in between", with(append(append(bitString{}, body...), body...)), 8},
+		{"nothing", nil, 0},
+		{"zeros alone", make([]byte, 1000), 0},
+		{"ones alone", bytes.Repeat([]byte{0xFF}, 1000), 0},
+		{"EOLs alone", with(nil, eolText, eolText, eolText, eolText, eolText, eolText), 0},
+	} {
+		got, q := DecodeMH(c.data, page.Width, MaxRows)
+		if got.Height != c.rows || q != (Quality{Rows: c.rows}) {
+			t.Errorf("%s: %d rows, %+v; want %d good ones", c.name, got.Height, q, c.rows)
+			continue
+		}
+		for y := range got.Height {
+			if !bytes.Equal(got.Row(y), page.Row(y%4)) {
+				t.Errorf("%s: row %d is wrong", c.name, y)
+			}
+		}
+	}
+}
+
+func TestMinBits(t *testing.T) {
+	page, _ := rowsWithEOL(50)
+	clear(page.Row(3))
+	for _, least := range []int{0, 40, 192, 720} {
+		for _, align := range []bool{false, true} {
+			coded := AppendMH(nil, page, MHOptions{MinBits: least, RTC: true, AlignEOL: align})
+			got, q := DecodeMH(coded, page.Width, MaxRows)
+			if !got.Equal(page) || q.BadRows != 0 {
+				t.Fatalf("least %d: does not come back, %+v", least, q)
+			}
+			eols := eolScanner{data: coded}
+			eols.next()
+			for y := range page.Height {
+				start := eols.pos
+				if p, _ := eols.next(); eols.pos-start < least || !p.fillFrom(p.zeros) {
+					t.Fatalf("least %d: row %d has %d bits", least, y, eols.pos-start)
+				}
+				if align && eols.pos%8 != 0 {
+					t.Fatalf("row %d: EOL ends at bit %d", y, eols.pos)
+				}
+			}
+		}
+	}
+}
+
+func TestMMREnds(t *testing.T) {
+	page, _ := rowsWithEOL(30)
+	coded := AppendMMR(nil, page)
+	// Without EOFB, whole or cut at any of its bits, the page is complete.
+	for n := 1; n <= 3; n++ {
+		got, err := DecodeMMR(coded[:len(coded)-n], page.Width, MaxRows)
+		if err != nil || !got.Equal(page) {
+			t.Errorf("without the last %d octets: %d rows, %v", n, got.Height, err)
+		}
+	}
+	got, err := DecodeMMR(append(coded, "more"...), page.Width, MaxRows)
+	if err != nil || !got.Equal(page) {
+		t.Errorf("with octets behind: %d rows, %v", got.Height, err)
+	}
+	got, err = DecodeMMR(coded, page.Width, 10)
+	if !errors.Is(err, ErrTooLarge) || got.Height != 10 {
+		t.Errorf("asked for 10 rows: %d rows, %v", got.Height, err)
+	}
+	got, err = DecodeMMR(coded[:len(coded)/2], page.Width, MaxRows)
+	if !errors.Is(err, ErrDamaged) || got.Height < 5 || got.Height > 25 {
+		t.Errorf("cut in half: %d rows, %v", got.Height, err)
+	}
+	for y := range got.Height {
+		if !bytes.Equal(got.Row(y), page.Row(y)) {
+			t.Errorf("cut in half: row %d is wrong", y)
+		}
+	}
+	for _, width := range []int{-1, 0, MaxWidth + 1} {
+		if got, err := DecodeMMR(coded, width, MaxRows); !errors.Is(err, ErrTooLarge) || got == nil {
+			t.Errorf("width %d: %v", width, err)
+		}
+		if got, q := DecodeMH(coded, width, MaxRows); got.Height != 0 || q.Rows != 0 {
+			t.Errorf("width %d: %+v", width, q)
+		}
+	}
+}
+
+func TestDamagedMMR(t *testing.T) {
+	for name, c := range map[string]struct {
+		bits string
+		rows int
+	}{
+		"extension":             {"1" + "0000001111", 1},
+		"no code":               {"1" + "00000000001", 1},
+		"run past the edge":     {"1" + "001" + whiteTerminating[60] + blackTerminating[60], 1},
+		"a1 left of the page":   {"001" + whiteTerminating[1] + blackTerminating[2] + "1" + "0000010" + "111", 1},
+		"a1 not right of a0":    {"001" + whiteTerminating[9] + blackTerminating[1] + "1" + "001" + whiteTerminating[9] + blackTerminating[0] + "010" + "0000010", 1},
+		"a1 right of the edge":  {"1" + "011", 1},
+		"uncoded black run":     {"001" + whiteTerminating[3] + blackMakeup[0], 0},
+		"endless make-up codes": {"001" + string(bytes.Repeat([]byte("000000011111"), 20)), 0},
+	} {
+		var s bitString
+		s.word(c.bits)
+		got, err := DecodeMMR(s.octets(), 64, MaxRows)
+		if !errors.Is(err, ErrDamaged) || got.Height != c.rows {
+			t.Errorf("%s: %d rows, %v", name, got.Height, err)
+		}
+	}
+}
+
+// TestEmptyRuns: a run of no pels within a row is no changing element.
+func TestEmptyRuns(t *testing.T) {
+	var s bitString
+	s.word("001" + whiteTerminating[4] + blackTerminating[0]) // nothing black at 4
+	s.word("001" + whiteTerminating[4] + blackTerminating[8] + "1")
+	s.word("1" + "1" + "1" + "000000000001000000000001")
+	got, err := DecodeMMR(s.octets(), 32, MaxRows)
+	want := NewBitmap(32, 2)
+	setRun(want.Row(0), 8, 16)
+	setRun(want.Row(1), 8, 16)
+	if err != nil || !got.Equal(want) {
+		t.Errorf("%d rows, %x: %v", got.Height, got.Pix, err)
+	}
+}
+
+func TestRLE(t *testing.T) {
+	page, lines := rowsWithEOL(9)
+	var data []byte
+	for _, l := range lines {
+		data = append(data, l[:len(l)-eolBits].octets()...)
+	}
+	got, err := DecodeRLE(data, page.Width, 9)
+	if err != nil || !got.Equal(page) {
+		t.Errorf("%d rows: %v", got.Height, err)
+	}
+	got, err = DecodeRLE(data[:len(data)-9], page.Width, 9)
+	if !errors.Is(err, ErrDamaged) || got.Height != 8 {
+		t.Errorf("cut off: %d rows: %v", got.Height, err)
+	}
+}
+
+func TestReverse(t *testing.T) {
+	b := []byte{0x01, 0x80, 0xC8, 0xFF, 0x00, 0x31}
+	Reverse(b)
+	if want := []byte{0x80, 0x01, 0x13, 0xFF, 0x00, 0x8C}; !bytes.Equal(b, want) {
+		t.Errorf("%x, want %x", b, want)
+	}
+}

@@ -1,0 +1,106 @@
+package dis
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/faxmesh/faxmesh/modem/line"
+	"github.com/faxmesh/faxmesh/modem/t4"
+)
+
+// ErrFormat: one of the stations cannot take a page of this shape.
+var ErrFormat = errors.New("page format not supported by the remote station")
+
+// ErrOffer: a DCS asks for what was not offered.
+var ErrOffer = errors.New("facility was not offered")
+
+// CommonRates lists the rates both stations have, best first.
+func CommonRates(remote, own Capabilities) []line.Rate {
+	return slices.DeleteFunc(own.Rates(), func(r line.Rate) bool {
+		return !slices.Contains(remote.Rates(), r)
+	})
+}
+
+// Choose makes the DCS for pages of the format given at a rate from
+// CommonRates (T.30 5.3.6.2). The error wraps ErrFormat.
+func Choose(remote, own Capabilities, page Format, rate line.Rate) (Session, error) {
+	var s Session
+	for f, r := range table {
+		if r.choose != nil {
+			s[f] = r.choose(remote[f], own[f])
+		}
+	}
+	s.SetRate(rate)
+	if err := s.setFormat(remote, page); err != nil {
+		return Session{}, err
+	}
+	if s[ECM] == 0 {
+		s[MMR] = 0 // T.6 needs an error free channel
+		s[ScanTime] = remote.scanTime(page.Resolution)
+	} else {
+		s[ScanTime] = ScanTimeNone
+	}
+	return s, nil
+}
+
+func (s *Session) setFormat(remote Capabilities, page Format) error {
+	i := slices.IndexFunc(widths[:], func(w struct{ pels, mm int }) bool { return w.pels == page.Width })
+	if i < 0 || i > widthIndex(remote[Width]) {
+		return fmt.Errorf("%w: %d pels wide", ErrFormat, page.Width)
+	}
+	s[Width] = uint8(i)
+	switch page.Resolution {
+	case t4.Standard:
+	case t4.Fine:
+		s[Fine] = 1
+	case t4.Superfine:
+		s[Superfine] = 1
+	default:
+		return fmt.Errorf("%w: %d by %d pels per inch", ErrFormat, page.Resolution.X, page.Resolution.Y)
+	}
+	if s[Fine] > remote[Fine] || s[Superfine] > remote[Superfine] {
+		return fmt.Errorf("%w: %d by %d pels per inch", ErrFormat, page.Resolution.X, page.Resolution.Y)
+	}
+	return nil
+}
+
+// scanTime turns the minimum scan line time of a DIS into the DCS value for one
+// resolution. Half of a time that has no value of its own is rounded up.
+func (c Capabilities) scanTime(r t4.Resolution) uint8 {
+	t := scanTimes[c[ScanTime]&7]
+	ms := t.standard
+	if r != t4.Standard {
+		ms = t.fine
+	}
+	if r == t4.Superfine && c[HalfTime] != 0 {
+		ms /= 2
+	}
+	for _, v := range []uint8{ScanTimeNone, 1, 2, 0} { // 0, 5, 10, 20 ms
+		if scanTimes[v].standard >= ms {
+			return v
+		}
+	}
+	return 4 // 40 ms
+}
+
+// Check reports whether a DCS keeps to what own offered. The error wraps
+// ErrOffer.
+func (s Session) Check(own Capabilities) error {
+	rate, ok := s.LineRate()
+	if !ok || !slices.Contains(own.Rates(), rate) {
+		return fmt.Errorf("%w: %s", ErrOffer, rateName(s[Rate]))
+	}
+	if widthIndex(s[Width]) > widthIndex(own[Width]) {
+		return fmt.Errorf("%w: %s wide", ErrOffer, widthName(s[Width]))
+	}
+	for _, f := range []Field{Fine, MR, ECM, MMR, Superfine, R300, R16, JBIG, JBIGL0} {
+		if s[f] > own[f] {
+			return fmt.Errorf("%w: %s", ErrOffer, table[f].name)
+		}
+	}
+	if s[ECM] == 0 && (s[MMR] != 0 || s[JBIG] != 0) {
+		return fmt.Errorf("%w: %s without ECM", ErrOffer, s.Coding())
+	}
+	return nil
+}

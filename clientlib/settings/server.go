@@ -1,0 +1,200 @@
+package settings
+
+import (
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/faxmesh/faxmesh/clientlib/fax"
+)
+
+// The names of the files.
+const (
+	ServerFile   = "NCFXSERVER.DAT"     // a node's own, in its DATA directory
+	ShippedFile  = "CLIENTSETTINGS.TXT" // kept by the node, merged into the client's own
+	ClientFile   = "NCFAXCLIENT.DAT"    // a client's own
+	ServerFolder = "DATA"
+)
+
+// The kinds of lines.
+const (
+	TypeClass1    = "class1"
+	TypeSimulated = "simulated"
+)
+
+// ExchangePrefix begins the DEVICE of a line that is plugged into a simulated
+// telephone exchange at HOST:PORT.
+const ExchangePrefix = "exchange:"
+
+// ServerSchema is the table of NCFXSERVER.DAT.
+var ServerSchema = &Schema{
+	File: ServerFile,
+	Keys: []Key{
+		{Section: "NODE", Name: "NAME", Kind: Text, High: fax.MaxName, Help: "Name of this node, unique in the cluster."},
+		{Section: "NETWORK", Name: "SERVERTCPADDRESS", Kind: Address, Help: "Address on which clients are served; empty is every address."},
+		{Section: "NETWORK", Name: "SERVERTCPPORT", Kind: Port, Default: "7488", Help: "TCP port on which clients are served."},
+		{Section: "NETWORK", Name: "ADVERTISETCP", Kind: HostPort, Help: "HOST:PORT that clients are told to dial, if a router maps it to the port above."},
+		{Section: "NETWORK", Name: "SERVERUDPADDRESS", Kind: Address, Help: "Address on which other nodes are served; empty is every address."},
+		{Section: "NETWORK", Name: "SERVERUDPPORT", Kind: Port, Default: "7487", Help: "Port, UDP and TCP, on which other nodes are served."},
+		{Section: "NETWORK", Name: "ADVERTISEUDP", Kind: HostPort, Help: "HOST:PORT that other nodes are told to dial; needed if SERVERUDPADDRESS is empty."},
+		{Section: "NETWORK", Name: "ALLOWAUTOACCOUNTCREATION", Kind: Flag, Default: "0", Help: "1: an unknown login name creates a visitor account."},
+		{Section: "NETWORK", Name: "COPIES", Kind: Number, Default: "2", Low: 1, High: 9, Help: "Nodes that must hold a document before it counts as safe."},
+		{Section: "LINE#", Name: "DEVICE", Kind: Text, High: 255, Help: "Serial port of the modem, or exchange:HOST:PORT of a simulated exchange."},
+		{Section: "LINE#", Name: "TYPE", Kind: Word, Default: TypeClass1, Words: []string{TypeClass1, TypeSimulated}, Help: "What is plugged in there."},
+		{Section: "LINE#", Name: "NUMBER", Kind: Text, High: fax.MaxNumber, Help: "Telephone number of the line."},
+		{Section: "LINE#", Name: "STATIONID", Kind: Text, High: fax.StationLen, Help: "Identification sent to remote stations (TSI, CSI); empty is the number."},
+		{Section: "LINE#", Name: "SPEED", Kind: Number, Default: "19200", Low: 1200, High: 921600, Help: "Speed of the serial port in bit/s."},
+		{Section: "LINE#", Name: "FLOWCONTROL", Kind: Word, Default: "RTSCTS", Words: []string{"RTSCTS", "XONXOFF", "NONE"}, Help: "Flow control of the serial port."},
+		{Section: "LINE#", Name: "INIT", Kind: Text, High: 255, Help: "AT commands sent to the modem after its reset, without the AT."},
+	},
+	Check: checkServer,
+}
+
+// Server is NCFXSERVER.DAT, read.
+type Server struct {
+	Name    string
+	Client  Listen // TCP, for clients
+	Cluster Listen // UDP and TCP, for other nodes
+	// Visitors may create their own account by logging in.
+	Visitors bool
+	Copies   int // nodes that hold a document
+	Lines    []Line
+}
+
+// Listen is where a port is bound, and what others are told to dial.
+type Listen struct {
+	Bind      string // host:port; an empty host is every address
+	Advertise string // host:port; empty: the bound one
+}
+
+// Line is one [LINEn].
+type Line struct {
+	Name        string // as "line1"
+	Device      string // serial port; for a simulated line host:port of the exchange
+	Type        string // TypeClass1 or TypeSimulated
+	Number      string
+	StationID   string
+	Speed       int    // bit/s
+	FlowControl string // "RTSCTS", "XONXOFF" or "NONE"
+	Init        string
+}
+
+// Server reads values of ServerSchema.
+func (v *Values) Server() Server {
+	s := Server{
+		Name:     v.Text("NODE", "NAME"),
+		Client:   v.listen("SERVERTCPADDRESS", "SERVERTCPPORT", "ADVERTISETCP"),
+		Cluster:  v.listen("SERVERUDPADDRESS", "SERVERUDPPORT", "ADVERTISEUDP"),
+		Visitors: v.Flag("NETWORK", "ALLOWAUTOACCOUNTCREATION"),
+		Copies:   v.Int("NETWORK", "COPIES"),
+	}
+	for _, section := range v.Numbered("LINE") {
+		s.Lines = append(s.Lines, v.line(section))
+	}
+	return s
+}
+
+func (v *Values) listen(address, port, advertise string) Listen {
+	return Listen{
+		Bind:      net.JoinHostPort(v.Text("NETWORK", address), v.Text("NETWORK", port)),
+		Advertise: v.Text("NETWORK", advertise),
+	}
+}
+
+func (v *Values) line(section string) Line {
+	l := Line{
+		Name:        strings.ToLower(section),
+		Device:      strings.TrimPrefix(v.Text(section, "DEVICE"), ExchangePrefix),
+		Type:        v.Text(section, "TYPE"),
+		Number:      v.Text(section, "NUMBER"),
+		StationID:   v.Text(section, "STATIONID"),
+		Speed:       v.Int(section, "SPEED"),
+		FlowControl: v.Text(section, "FLOWCONTROL"),
+		Init:        v.Text(section, "INIT"),
+	}
+	if l.StationID == "" && len(l.Number) <= fax.StationLen {
+		l.StationID = l.Number
+	}
+	return l
+}
+
+// checkServer looks at what the values mean together.
+func checkServer(v *Values) []error {
+	var faults []error
+	if name := v.Text("NODE", "NAME"); name != "" {
+		if err := fax.CheckName("node", name); err != nil {
+			faults = append(faults, v.fault("NODE", "NAME", "is bad: %v", err))
+		}
+	}
+	samePlace := v.Text("NETWORK", "SERVERTCPADDRESS") == v.Text("NETWORK", "SERVERUDPADDRESS")
+	if samePlace && v.Int("NETWORK", "SERVERTCPPORT") == v.Int("NETWORK", "SERVERUDPPORT") {
+		faults = append(faults, v.fault("NETWORK", "SERVERTCPPORT", "and SERVERUDPPORT are both %s; clients and nodes need a port each", v.Text("NETWORK", "SERVERTCPPORT")))
+	}
+	devices := map[string]string{}
+	for _, section := range v.Numbered("LINE") {
+		if err := v.checkLine(section); err != nil {
+			faults = append(faults, err)
+		}
+		device := v.Text(section, "DEVICE")
+		if first, twice := devices[device]; twice && v.Text(section, "TYPE") == TypeClass1 {
+			faults = append(faults, v.fault(section, "DEVICE", "%s is that of [%s] already", device, first))
+		}
+		devices[device] = section
+	}
+	return faults
+}
+
+func (v *Values) checkLine(section string) error {
+	device, number := v.Text(section, "DEVICE"), v.Text(section, "NUMBER")
+	at, exchange := strings.CutPrefix(device, ExchangePrefix)
+	simulated := v.Text(section, "TYPE") == TypeSimulated
+	switch {
+	case device == "":
+		return v.faultInSection(section, "DEVICE", "is missing; name a serial port, or exchange:HOST:PORT for a simulated line")
+	case exchange && !simulated:
+		return v.fault(section, "DEVICE", "is a simulated exchange; say so with TYPE=%s", TypeSimulated)
+	case simulated && !exchange:
+		return v.fault(section, "DEVICE", "must be exchange:HOST:PORT if TYPE=%s, not %q", TypeSimulated, device)
+	case simulated && (at == "" || checkHostPort(at) != nil):
+		return v.fault(section, "DEVICE", "must be exchange:HOST:PORT, not %q", device)
+	case simulated && number == "":
+		return v.faultInSection(section, "NUMBER", "is missing; the simulated exchange must know which number to ring")
+	}
+	for _, r := range v.Text(section, "STATIONID") {
+		if r < ' ' || r > '~' {
+			return v.fault(section, "STATIONID", "has the character %q; remote stations take ASCII only", r)
+		}
+	}
+	if number == "" {
+		return nil
+	}
+	if err := fax.CheckNumber(number); err != nil {
+		return v.fault(section, "NUMBER", "is bad: %v", err)
+	}
+	return nil
+}
+
+// faultInSection is about a key that nobody has set: it points at one that is.
+func (v *Values) faultInSection(section, key, format string, args ...any) error {
+	err := v.fault(section, key, format, args...).(*Fault)
+	for _, s := range v.All() {
+		if s.Section == section && s.Origin != DefaultOrigin {
+			err.Where = s.Origin
+			break
+		}
+	}
+	return err
+}
+
+// Port is the number in a Listen's Bind.
+func (l Listen) Port() int {
+	_, port, err := net.SplitHostPort(l.Bind)
+	if err != nil {
+		return 0
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		return 0
+	}
+	return n
+}

@@ -10,7 +10,13 @@ import "github.com/faxmesh/faxmesh/clientlib/fax"
 
 // Command is one change. Each has a number that is stored in logs for years:
 // append, never renumber; a node that meets a number it does not know stops.
-type Command interface{ number() uint16 }
+type Command interface {
+	number() uint16
+	// apply judges the command against the draft's state and writes what
+	// follows from it into the draft. A refusal is a *fax.Error; what has been
+	// written by then is thrown away. The job is the one the command was about.
+	apply(d *draft) (*fax.Job, error)
+}
 
 // Accounts. Names are compared folded (fax.Fold).
 type (

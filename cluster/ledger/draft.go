@@ -1,0 +1,201 @@
+package ledger
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/faxmesh/faxmesh/clientlib/fax"
+	"go.etcd.io/bbolt"
+)
+
+// bucket is the name of a bucket of the state.
+type bucket string
+
+// The buckets. Names are stored.
+const (
+	inMeta     bucket = "meta"     // see the keys below
+	inAccounts bucket = "accounts" // folded name -> accountRecord
+	inNodes    bucket = "nodes"    // name -> fax.Node
+	inTokens   bucket = "tokens"   // hash -> tokenRecord
+	inRules    bucket = "rules"    // "=" prefix -> fax.DialRule
+	inRoutes   bucket = "routes"   // "=" number -> fax.Route
+	inJobs     bucket = "jobs"     // id -> fax.Job
+	inQueue    bucket = "queue"    // queueKey -> nothing: jobs by owner, state, time
+	inReceived bucket = "received" // id -> fax.ReceivedFax
+	inDrawers  bucket = "drawers"  // drawerKey -> nothing: received faxes by account, time
+	inEvents   bucket = "events"   // folded account, 0, seq -> fax.Event
+	inEventSeq bucket = "eventseq" // folded account -> seq of its last event
+	inActivity bucket = "activity" // seq -> fax.Activity
+	inDocs     bucket = "docs"     // hash of a document -> nothing
+)
+
+// buckets lists them all, as Open makes them.
+var buckets = [...]bucket{inMeta, inAccounts, inNodes, inTokens, inRules, inRoutes, inJobs,
+	inQueue, inReceived, inDrawers, inEvents, inEventSeq, inActivity, inDocs}
+
+// Keys of the meta bucket.
+const (
+	keyFormat   = "format"   // u16: formatNumber
+	keyApplied  = "applied"  // u64: index of the last applied entry
+	keyChain    = "chain"    // 32 octets: hash over all applied entries
+	keyActivity = "activity" // u64 seq of the last activity, 32 octets of its chain value
+)
+
+// draft is what one command reads and is about to change. Nothing reaches the
+// transaction before commit, so that a refused command leaves no trace,
+// however far it had come.
+type draft struct {
+	tx     *bbolt.Tx
+	index  uint64 // of the command
+	writes []write
+	latest map[string]int // bucket, 0, key -> its last place in writes
+	fault  error          // the state is damaged: the node has to stop
+}
+
+type write struct {
+	in    bucket
+	key   []byte
+	value []byte // nil deletes
+}
+
+func newDraft(tx *bbolt.Tx, index uint64) *draft {
+	return &draft{tx: tx, index: index, latest: make(map[string]int)}
+}
+
+func (d *draft) get(in bucket, key string) []byte {
+	if i, ok := d.latest[string(in)+"\x00"+key]; ok {
+		return d.writes[i].value
+	}
+	return d.tx.Bucket([]byte(in)).Get([]byte(key))
+}
+
+func (d *draft) has(in bucket, key string) bool { return d.get(in, key) != nil }
+
+func (d *draft) put(in bucket, key string, value []byte) {
+	d.latest[string(in)+"\x00"+key] = len(d.writes)
+	d.writes = append(d.writes, write{in, []byte(key), value})
+}
+
+func (d *draft) delete(in bucket, key string) { d.put(in, key, nil) }
+
+// mark puts a key that says all there is to say.
+func (d *draft) mark(in bucket, key string) { d.put(in, key, []byte{}) }
+
+// store puts a record.
+func (d *draft) store(in bucket, key string, record any) {
+	value, err := marshal(record)
+	if err != nil {
+		d.fail(in, key, err)
+		return
+	}
+	d.put(in, key, value)
+}
+
+// load gets a record, nil if there is none.
+func load[T any](d *draft, in bucket, key string) *T {
+	value := d.get(in, key)
+	if value == nil {
+		return nil
+	}
+	record := new(T)
+	if err := unmarshal(value, record); err != nil {
+		d.fail(in, key, err)
+		return nil
+	}
+	return record
+}
+
+// all returns the committed records of a bucket in the order of their keys. It
+// does not see the draft's own writes.
+func all[T any](d *draft, in bucket) []T {
+	records, err := scan[T](d.tx, in, "", 0)
+	if err != nil {
+		d.fail(in, "", err)
+	}
+	return records
+}
+
+func (d *draft) fail(in bucket, key string, err error) {
+	if d.fault == nil {
+		d.fault = damaged(in, key, err)
+	}
+}
+
+func damaged(in bucket, key string, err error) error {
+	return fmt.Errorf("the ledger's record %q in %s is damaged: %w", key, in, err)
+}
+
+// commit writes the draft into the transaction.
+func (d *draft) commit() error {
+	for _, w := range d.writes {
+		b := d.tx.Bucket([]byte(w.in))
+		var err error
+		if w.value == nil {
+			err = b.Delete(w.key)
+		} else {
+			err = b.Put(w.key, w.value)
+		}
+		if err != nil {
+			return fmt.Errorf("write %q in %s: %w", w.key, w.in, err)
+		}
+	}
+	return nil
+}
+
+// scan decodes the records whose keys begin with prefix, at most limit of them
+// (0: all), in the order of their keys.
+func scan[T any](tx *bbolt.Tx, in bucket, prefix string, limit int) ([]T, error) {
+	var records []T
+	err := each(tx, in, prefix, func(record T) bool {
+		records = append(records, record)
+		return len(records) != limit
+	})
+	return records, err
+}
+
+// each decodes the records whose keys begin with prefix, until see says false.
+func each[T any](tx *bbolt.Tx, in bucket, prefix string, see func(T) bool) error {
+	c := tx.Bucket([]byte(in)).Cursor()
+	for k, v := c.Seek([]byte(prefix)); k != nil && hasPrefix(k, prefix); k, v = c.Next() {
+		var record T
+		if err := unmarshal(v, &record); err != nil {
+			return damaged(in, string(k), err)
+		}
+		if !see(record) {
+			return nil
+		}
+	}
+	return nil
+}
+
+func hasPrefix(key []byte, prefix string) bool {
+	return len(key) >= len(prefix) && string(key[:len(prefix)]) == prefix
+}
+
+// Keys. Names hold no zero octet (fax.CheckName), so it ends a part; numbers
+// are big-endian, so that keys sort as they do.
+
+func number64(n uint64) string { return string(binary.BigEndian.AppendUint64(nil, n)) }
+
+func queueKey(owner string, s fax.State, submitted fax.Millis, id string) string {
+	return queuePrefix(owner, s) + number64(uint64(submitted)) + id
+}
+
+// queuePrefix is that of all jobs of an owner, "" for everybody, in a state.
+func queuePrefix(owner string, s fax.State) string {
+	return fax.Fold(owner) + "\x00" + string(s) + "\x00"
+}
+
+func drawerKey(account string, at fax.Millis, id string) string {
+	return drawerPrefix(account) + number64(uint64(at)) + id
+}
+
+// drawerPrefix is that of all faxes received for an account, "" for all.
+func drawerPrefix(account string) string { return fax.Fold(account) + "\x00" }
+
+func eventKey(account string, seq uint64) string {
+	return fax.Fold(account) + "\x00" + number64(seq)
+}
+
+// seqOf is the number at the end of a key.
+func seqOf(key []byte) uint64 { return binary.BigEndian.Uint64(key[len(key)-8:]) }

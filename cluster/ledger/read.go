@@ -1,0 +1,294 @@
+package ledger
+
+import (
+	"cmp"
+	"encoding/binary"
+	"iter"
+	"slices"
+
+	"github.com/faxmesh/faxmesh/clientlib/fax"
+	"go.etcd.io/bbolt"
+)
+
+// MaxList bounds what one read of a list returns; a limit of 0, or a higher
+// one, means MaxList.
+const MaxList = 1000
+
+// Account returns an account and the PHC string of its password; NotFound.
+func (l *Ledger) Account(name string) (fax.Account, string, error) {
+	r, err := read[accountRecord](l, inAccounts, fax.Fold(name), "account", name)
+	return r.Account, r.Hash, err
+}
+
+// Accounts returns all accounts in the order of their folded names.
+func (l *Ledger) Accounts() ([]fax.Account, error) {
+	var accounts []fax.Account
+	err := l.view(func(tx *bbolt.Tx) error {
+		return each(tx, inAccounts, "", func(r accountRecord) bool {
+			accounts = append(accounts, r.Account)
+			return true
+		})
+	})
+	return accounts, err
+}
+
+// Node returns a member; NotFound.
+func (l *Ledger) Node(name string) (fax.Node, error) {
+	return read[fax.Node](l, inNodes, name, "node", name)
+}
+
+// Nodes returns all members in the order of their names.
+func (l *Ledger) Nodes() ([]fax.Node, error) { return readAll[fax.Node](l, inNodes) }
+
+// DialRules returns all dial rules in the order of their prefixes.
+func (l *Ledger) DialRules() ([]fax.DialRule, error) { return readAll[fax.DialRule](l, inRules) }
+
+// Routes returns all routes in the order of their numbers.
+func (l *Ledger) Routes() ([]fax.Route, error) { return readAll[fax.Route](l, inRoutes) }
+
+// Job returns a job; NotFound.
+func (l *Ledger) Job(id string) (fax.Job, error) { return read[fax.Job](l, inJobs, id, "job", id) }
+
+// JobFilter chooses jobs. The zero value is all of them.
+type JobFilter struct {
+	Owner  string      // account name, "" for everybody's
+	States []fax.State // none for every state
+	Limit  int         // 0 for MaxList
+}
+
+// states are all the states a job can be in.
+var states = [...]fax.State{fax.Queued, fax.Held, fax.Assigned, fax.Dialing, fax.Sending, fax.Done, fax.Undone, fax.Cancelled}
+
+// Jobs returns the jobs that the filter chooses, the newest first. It costs
+// what it returns: jobs in other states or of other owners are not looked at.
+func (l *Ledger) Jobs(f JobFilter) ([]fax.Job, error) {
+	wanted := f.States
+	if len(wanted) == 0 {
+		wanted = states[:]
+	}
+	var jobs []fax.Job
+	err := l.view(func(tx *bbolt.Tx) error {
+		runs := make([]descent, 0, len(wanted))
+		for _, s := range wanted {
+			runs = append(runs, descend(tx, inQueue, queuePrefix(f.Owner, s)))
+		}
+		for len(jobs) < listLimit(f.Limit) {
+			id, ok := newest(runs)
+			if !ok {
+				break
+			}
+			job, err := readIn[fax.Job](tx, inJobs, id)
+			if err != nil {
+				return err
+			}
+			jobs = append(jobs, job)
+		}
+		return nil
+	})
+	return jobs, err
+}
+
+// Received returns a received fax; NotFound.
+func (l *Ledger) Received(id string) (fax.ReceivedFax, error) {
+	return read[fax.ReceivedFax](l, inReceived, id, "received fax", id)
+}
+
+// ReceivedFor returns the faxes assigned to an account, with "" every received
+// fax, the newest first.
+func (l *Ledger) ReceivedFor(account string, limit int) ([]fax.ReceivedFax, error) {
+	var faxes []fax.ReceivedFax
+	err := l.view(func(tx *bbolt.Tx) error {
+		run := []descent{descend(tx, inDrawers, drawerPrefix(account))}
+		for len(faxes) < listLimit(limit) {
+			id, ok := newest(run)
+			if !ok {
+				break
+			}
+			f, err := readIn[fax.ReceivedFax](tx, inReceived, id)
+			if err != nil {
+				return err
+			}
+			faxes = append(faxes, f)
+		}
+		return nil
+	})
+	return faxes, err
+}
+
+// Events returns an account's events after the one numbered after, the oldest
+// first. The first may be later than after+1: EventsKept are kept.
+func (l *Ledger) Events(account string, after uint64, limit int) ([]fax.Event, error) {
+	return readAfter[fax.Event](l, inEvents, fax.Fold(account)+"\x00", after, limit)
+}
+
+// LastEvent is the number of an account's last event, 0 before the first.
+func (l *Ledger) LastEvent(account string) (seq uint64, err error) {
+	err = l.view(func(tx *bbolt.Tx) error {
+		if value := tx.Bucket([]byte(inEventSeq)).Get([]byte(fax.Fold(account))); len(value) == 8 {
+			seq = binary.BigEndian.Uint64(value)
+		}
+		return nil
+	})
+	return seq, err
+}
+
+// Activity returns the entries of the activity record after the one numbered
+// after, the oldest first.
+func (l *Ledger) Activity(after uint64, limit int) ([]fax.Activity, error) {
+	return readAfter[fax.Activity](l, inActivity, "", after, limit)
+}
+
+// WholeActivity goes through the activity record from its start, as
+// VerifyActivity wants it. It holds no transaction between entries.
+func (l *Ledger) WholeActivity() iter.Seq2[fax.Activity, error] {
+	return func(yield func(fax.Activity, error) bool) {
+		after := uint64(0)
+		for {
+			page, err := l.Activity(after, MaxList)
+			if err != nil {
+				yield(fax.Activity{}, err)
+				return
+			}
+			for _, a := range page {
+				if !yield(a, nil) {
+					return
+				}
+				after = a.Seq
+			}
+			if len(page) < MaxList {
+				return
+			}
+		}
+	}
+}
+
+// DocumentHashes goes through the hashes of all documents that a record names,
+// in their order, each once. It holds no transaction between hashes.
+func (l *Ledger) DocumentHashes() iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		from := ""
+		for {
+			var page []string
+			err := l.view(func(tx *bbolt.Tx) error {
+				c := tx.Bucket([]byte(inDocs)).Cursor()
+				for k, _ := c.Seek([]byte(from)); k != nil && len(page) < MaxList; k, _ = c.Next() {
+					page = append(page, string(k))
+				}
+				return nil
+			})
+			if err != nil {
+				yield("", err)
+				return
+			}
+			for _, hash := range page {
+				if !yield(hash, nil) {
+					return
+				}
+				from = hash + "\x00"
+			}
+			if len(page) < MaxList {
+				return
+			}
+		}
+	}
+}
+
+func listLimit(limit int) int {
+	if limit <= 0 || limit > MaxList {
+		return MaxList
+	}
+	return limit
+}
+
+// read gets one record; what and name are for the error.
+func read[T any](l *Ledger, in bucket, key, what, name string) (record T, err error) {
+	err = l.view(func(tx *bbolt.Tx) error {
+		if key == "" || tx.Bucket([]byte(in)).Get([]byte(key)) == nil {
+			return fax.Errorf(fax.NotFound, "there is no %s %.80q", what, name)
+		}
+		record, err = readIn[T](tx, in, key)
+		return err
+	})
+	return record, err
+}
+
+// readIn gets a record that has to be there.
+func readIn[T any](tx *bbolt.Tx, in bucket, key string) (record T, err error) {
+	if err := unmarshal(tx.Bucket([]byte(in)).Get([]byte(key)), &record); err != nil {
+		return record, damaged(in, key, err)
+	}
+	return record, nil
+}
+
+func readAll[T any](l *Ledger, in bucket) (records []T, err error) {
+	err = l.view(func(tx *bbolt.Tx) error {
+		records, err = scan[T](tx, in, "", 0)
+		return err
+	})
+	return records, err
+}
+
+// readAfter gets records whose keys are prefix and a number higher than after.
+func readAfter[T any](l *Ledger, in bucket, prefix string, after uint64, limit int) (records []T, err error) {
+	if after == ^uint64(0) {
+		return nil, nil
+	}
+	err = l.view(func(tx *bbolt.Tx) error {
+		c := tx.Bucket([]byte(in)).Cursor()
+		for k, v := c.Seek([]byte(prefix + number64(after+1))); k != nil && hasPrefix(k, prefix); k, v = c.Next() {
+			var record T
+			if err := unmarshal(v, &record); err != nil {
+				return damaged(in, string(k), err)
+			}
+			if records = append(records, record); len(records) == listLimit(limit) {
+				break
+			}
+		}
+		return nil
+	})
+	return records, err
+}
+
+// descent walks the keys of one prefix from the last to the first. What
+// follows the prefix is a time in eight octets and an id.
+type descent struct {
+	c      *bbolt.Cursor
+	prefix string
+	rest   string // of the key it stands at, "" at the end
+}
+
+func descend(tx *bbolt.Tx, in bucket, prefix string) descent {
+	d := descent{c: tx.Bucket([]byte(in)).Cursor(), prefix: prefix}
+	// One past all keys of the prefix: it ends in a zero octet.
+	past := prefix[:len(prefix)-1] + "\x01"
+	var k []byte
+	if k, _ = d.c.Seek([]byte(past)); k == nil {
+		k, _ = d.c.Last()
+	} else {
+		k, _ = d.c.Prev()
+	}
+	d.stand(k)
+	return d
+}
+
+func (d *descent) stand(key []byte) {
+	d.rest = ""
+	if hasPrefix(key, d.prefix) {
+		d.rest = string(key[len(d.prefix):])
+	}
+}
+
+// newest takes the newest key of all descents and returns its id.
+func newest(runs []descent) (id string, ok bool) {
+	if len(runs) == 0 {
+		return "", false
+	}
+	best := slices.MaxFunc(runs, func(a, b descent) int { return cmp.Compare(a.rest, b.rest) })
+	if best.rest == "" {
+		return "", false
+	}
+	i := slices.IndexFunc(runs, func(d descent) bool { return d.prefix == best.prefix })
+	k, _ := runs[i].c.Prev()
+	runs[i].stand(k)
+	return best.rest[8:], true
+}

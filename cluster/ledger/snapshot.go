@@ -1,0 +1,154 @@
+package ledger
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"go.etcd.io/bbolt"
+)
+
+// A snapshot stream is snapshotMagic, the length of the state as eight octets,
+// high octet first, the state, and the SHA-256 of all before it.
+const (
+	snapshotMagic = "faxmesh ledger 1"
+	MaxSnapshot   = 64 << 30 // octets of state that Restore accepts
+)
+
+// Snapshot is the state at one moment. It keeps the ledger's file from being
+// replaced or closed until Release.
+type Snapshot struct {
+	tx      *bbolt.Tx
+	release func()
+}
+
+// Snapshot takes the state as it is now, at no cost that grows with it.
+// Commands go on being applied meanwhile.
+func (l *Ledger) Snapshot() (*Snapshot, error) {
+	l.file.RLock()
+	if l.db == nil {
+		l.file.RUnlock()
+		return nil, ErrClosed
+	}
+	tx, err := l.db.Begin(false)
+	if err != nil {
+		l.file.RUnlock()
+		return nil, fmt.Errorf("take a snapshot: %w", err)
+	}
+	return &Snapshot{tx: tx, release: sync.OnceFunc(func() {
+		_ = tx.Rollback() // ends a read; there is nothing to undo
+		l.file.RUnlock()
+	})}, nil
+}
+
+// WriteTo writes the snapshot as Restore reads it. Not after Release.
+func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
+	sum := sha256.New()
+	both := io.MultiWriter(w, sum)
+	head := binary.BigEndian.AppendUint64([]byte(snapshotMagic), uint64(s.tx.Size()))
+	n, err := both.Write(head)
+	written := int64(n)
+	if err == nil {
+		var m int64
+		m, err = s.tx.WriteTo(both)
+		written += m
+		if err == nil && m != s.tx.Size() {
+			err = fmt.Errorf("%d octets instead of %d", m, s.tx.Size())
+		}
+	}
+	if err == nil {
+		n, err = w.Write(sum.Sum(nil))
+		written += int64(n)
+	}
+	if err != nil {
+		return written, fmt.Errorf("write a snapshot: %w", err)
+	}
+	return written, nil
+}
+
+// Release ends the snapshot. It may be called again.
+func (s *Snapshot) Release() { s.release() }
+
+// Restore replaces the state by a snapshot. The present one stays until the
+// new one has been received whole, checked, and flushed to the disk; an error
+// before that leaves it as it was. It waits for running reads and open
+// snapshots.
+func (l *Ledger) Restore(r io.Reader) error {
+	temp := l.path + ".restore"
+	defer os.Remove(temp)
+	if err := receive(temp, r); err != nil {
+		return fmt.Errorf("receive a snapshot: %w", err)
+	}
+	if err := check(temp); err != nil {
+		return fmt.Errorf("check the snapshot received: %w", err)
+	}
+	l.file.Lock()
+	defer l.file.Unlock()
+	if l.db == nil {
+		return ErrClosed
+	}
+	// Closed first: an open file cannot be replaced on every system.
+	err := l.db.Close()
+	l.db = nil
+	if err == nil {
+		err = moveInto(temp, l.path)
+	}
+	if err := errors.Join(err, l.openLocked()); err != nil {
+		return fmt.Errorf("take over a snapshot: %w", err)
+	}
+	index, _ := l.Applied()
+	l.log.Info("the ledger was replaced by a snapshot", "index", index)
+	return nil
+}
+
+// receive writes the state in a snapshot stream to a file and flushes it.
+func receive(path string, r io.Reader) error {
+	sum := sha256.New()
+	head := make([]byte, len(snapshotMagic)+8)
+	if _, err := io.ReadFull(io.TeeReader(r, sum), head); err != nil {
+		return err
+	}
+	if string(head[:len(snapshotMagic)]) != snapshotMagic {
+		return errors.New("it does not begin as a snapshot of a ledger")
+	}
+	size := binary.BigEndian.Uint64(head[len(snapshotMagic):])
+	if size > MaxSnapshot {
+		return fmt.Errorf("it says it is %d octets long; at most %d are allowed", size, int64(MaxSnapshot))
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.CopyN(io.MultiWriter(f, sum), r, int64(size))
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	var want [sha256.Size]byte
+	if _, err := io.ReadFull(r, want[:]); err != nil {
+		return err
+	}
+	if [sha256.Size]byte(sum.Sum(nil)) != want {
+		return errors.New("its SHA-256 is wrong")
+	}
+	return nil
+}
+
+// check opens a received state and looks at every page of it.
+func check(path string) error {
+	db, err := openFile(path)
+	if err != nil {
+		return err
+	}
+	err = db.View(func(tx *bbolt.Tx) error {
+		for err := range tx.Check() {
+			return err
+		}
+		_, err := positionOf(tx)
+		return err
+	})
+	return errors.Join(err, db.Close())
+}

@@ -47,11 +47,15 @@ const (
 	BadResponse      Code = 36 // answers that fit nowhere
 	ECMFailed        Code = 37 // a partial page could not be corrected
 	NotSupported     Code = 38 // the document needs what the remote station lacks
+	BadDocument      Code = 39 // a page could not be read or coded here
+	NotRecorded      Code = 40 // a confirmed page could not be written down here
 
 	NoCommand     Code = 60 // T2 or T1: the sender fell silent
 	SenderLeft    Code = 61 // DCN before the last page was confirmed
 	NotStored     Code = 62 // the page could not be stored here
 	RecvBadFormat Code = 63 // DCS asks for what was not offered
+	Fruitless     Code = 64 // the sender's commands lead nowhere
+	PageAbandoned Code = 65 // the sender gave up correcting a page (EOR)
 )
 
 type entry struct {
@@ -83,11 +87,15 @@ var catalogue = map[Code]entry{
 	BadResponse:      {Temporary, "bad-response", "The remote station gave answers that make no sense."},
 	ECMFailed:        {Temporary, "ecm-failed", "The line was too bad to correct all errors."},
 	NotSupported:     {Final, "not-supported", "The remote station cannot take a document of this kind."},
+	BadDocument:      {Final, "bad-document", "A page of the document could not be read."},
+	NotRecorded:      {Temporary, "not-recorded", "A confirmed page could not be recorded."},
 
 	NoCommand:     {Temporary, "no-command", "The sender fell silent."},
 	SenderLeft:    {Temporary, "sender-left", "The sender ended the call before the last page was complete."},
 	NotStored:     {Temporary, "not-stored", "A received page could not be stored."},
 	RecvBadFormat: {Temporary, "bad-format", "The sender used a format that was not offered."},
+	Fruitless:     {Temporary, "fruitless", "The sender repeated itself without getting anywhere."},
+	PageAbandoned: {Temporary, "page-abandoned", "The sender gave up a page that the line had damaged."},
 }
 
 // Kind says whether c is a success, temporary or final.

@@ -1,0 +1,56 @@
+package t30
+
+import "github.com/faxmesh/faxmesh/modem/line"
+
+// Copy quality without ECM. T.30 leaves it to the receiver; these are the
+// limits of the field (TSB-85: 4.9 % is accepted, 15.1 % rejected).
+const (
+	goodPercent   = 5  // fewer bad rows are MCF
+	usablePercent = 15 // fewer bad rows are RTP
+	maxRunOfBad   = 10 // longer runs of bad rows make RTP of MCF
+)
+
+// rateCopy answers a page received without ECM: MCF, RTP or RTN.
+func rateCopy(q Quality) FCF {
+	switch {
+	case q.Rows <= 0 || q.BadRows*100 >= q.Rows*usablePercent:
+		return RTN
+	case q.BadRows*100 >= q.Rows*goodPercent || q.ConsecutiveBad > maxRunOfBad:
+		return RTP
+	}
+	return MCF
+}
+
+// goodTraining judges a training check: at most one octet in ten is not zero
+// and there is an unbroken second of zeros, half of it if ECM will mend the
+// rest. Residue of the training at the start, and a late end, are no fault.
+func goodTraining(data []byte, rate line.Rate, ecm bool) bool {
+	need := rate.BitsPerSecond() / 8
+	if ecm {
+		need /= 2
+	}
+	run, longest, other := 0, 0, 0
+	for _, b := range data {
+		if b != 0 {
+			run = 0
+			other++
+			continue
+		}
+		run++
+		longest = max(longest, run)
+	}
+	return longest >= need && other*10 <= len(data)
+}
+
+// lower is the order in which rates are tried (T.30 leaves it open): after
+// V.17 14400 and 12000 the slower rates of V.17 are hardly better, and many
+// receivers give up after three failures, so V.29 is next; never back up.
+var lower = map[line.Rate]line.Rate{
+	line.V17x14400:  line.V17x12000,
+	line.V17x12000:  line.V29x9600,
+	line.V17x9600:   line.V29x9600,
+	line.V17x7200:   line.V29x7200,
+	line.V29x9600:   line.V29x7200,
+	line.V29x7200:   line.V27ter4800,
+	line.V27ter4800: line.V27ter2400,
+}

@@ -1,0 +1,94 @@
+package t30
+
+import (
+	"github.com/faxmesh/faxmesh/modem/line"
+	"github.com/faxmesh/faxmesh/modem/status"
+)
+
+// postMessage answers MPS, EOM or EOP behind a page without ECM. A page that
+// did not come is never confirmed: a command without a page before it is
+// answered only if it repeats one whose response was lost.
+func (r *receiver) postMessage(f FCF) Order {
+	switch {
+	case r.ecm():
+		return r.ignore(f)
+	case r.page.heard:
+		return r.judge(func(q Quality) Order {
+			answer := rateCopy(q)
+			r.trans.decide(r.now, "page %d: %d rows, %d bad, at most %d in a row",
+				r.Engine.page, q.Rows, q.BadRows, q.ConsecutiveBad)
+			if answer == RTN {
+				return r.answer(reply{fcf: RTN, to: f})
+			}
+			return r.store(reply{fcf: answer, to: f})
+		})
+	case r.reply.to == f && !r.page.missed && r.now-r.reply.at <= repeatWindow:
+		return r.replyAgain()
+	}
+	r.trans.decide(r.now, "no page before this %v", f)
+	return r.wait()
+}
+
+// judge has the page decoded.
+func (r *receiver) judge(then func(Quality) Order) Order {
+	r.next = func(in Event) Order { return then(in.Quality) }
+	return Order{Kind: Judge, Data: r.page.data}
+}
+
+// store has the page made durable, only then says so.
+func (r *receiver) store(a reply) Order {
+	r.next = func(Event) Order {
+		r.Engine.page++
+		r.idle = 0
+		return r.answer(a)
+	}
+	return Order{Kind: Store, Data: r.page.data}
+}
+
+// answer responds to a post-message command for the first time.
+func (r *receiver) answer(a reply) Order {
+	r.page, r.reply = incoming{data: r.page.data, missed: false}, a
+	if a.to != NULL {
+		r.page.data = nil
+	}
+	return r.say(func(Event) Order {
+		if a.to != NULL && (a.fcf == MCF || a.fcf == RTP) {
+			r.report.Pages++
+		}
+		return r.answered()
+	}, r.command(a.fcf, a.fif...))
+}
+
+// replyAgain repeats the last response: it was lost, or asked for.
+func (r *receiver) replyAgain() Order {
+	if r.reply.fcf == NULL {
+		return r.ignore(r.reply.fcf)
+	}
+	return r.say(func(Event) Order { return r.answered() }, r.command(r.reply.fcf, r.reply.fif...))
+}
+
+// answered goes where the command and the response to it lead.
+func (r *receiver) answered() Order {
+	a := &r.reply
+	a.at = r.now
+	good := a.fcf == MCF || a.fcf == RTP || a.fcf == ERR
+	r.finished = good && a.to == EOP
+	switch {
+	case r.Engine.page >= maxPages:
+		return r.fail(status.Fruitless, nil)
+	case a.fcf == PPR || a.to == NULL:
+		return r.awaitImage()
+	case r.finished:
+		return r.awaitDCN()
+	case a.to == EOM && good:
+		r.t1, r.said = r.now+T1, 0
+		return r.awaitDCS(eomWait)
+	case a.fcf == RTP || a.fcf == RTN:
+		r.t1, r.said = r.now+T1, 0
+		return r.awaitDCS(T2)
+	}
+	return r.awaitImage()
+}
+
+// tooLong reports whether n more octets are more than a page may have.
+func (r *receiver) tooLong(n int) bool { return len(r.page.data)+n > line.MaxPage }

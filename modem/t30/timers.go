@@ -1,0 +1,49 @@
+package t30
+
+import "time"
+
+// Timers of T.30 clause 5.4.3. Where the Recommendation gives a tolerance, the
+// value is what the field has found to work best inside it.
+const (
+	// T1 (35 s +- 5 s) bounds the search for a fax machine at the other end.
+	T1 = 35 * time.Second
+	// T2 (6 s +- 1 s) bounds the wait for a command.
+	T2 = 7 * time.Second
+	// T4 (3 s +- 15 %) bounds the wait for the response to a command; it runs
+	// from the last bit of the command.
+	T4 = 3450 * time.Millisecond
+	// T5 (60 s +- 5 s) bounds how long an ECM receiver may be busy (RNR).
+	T5 = 60 * time.Second
+
+	// frameTimeout: a frame follows the one before it, or its flags, within 3 s
+	// +- 15 % (T.30 5.3.3).
+	frameTimeout = 3450 * time.Millisecond
+	// tcfTimeout: the training check follows DCS after 75 ms; slow modems and
+	// long trainings are given time.
+	tcfTimeout = 4500 * time.Millisecond
+	// eomWait: a receiver that has confirmed EOM identifies itself again after
+	// T2 (T.30 figure 5-2b), nominally 6 s; the sender waits twice T2.
+	eomWait   = 6 * time.Second
+	reDISWait = 2 * T2
+	// repeatWindow: a post-message command without a page before it is a
+	// repetition only if it ends this soon after our response did. The sender's
+	// T4 started before that response; a page that was missed takes longer.
+	repeatWindow = 4500 * time.Millisecond
+)
+
+// Limits on repetition.
+const (
+	maxTries     = 3  // a command for want of a response (T.30 5.4.2)
+	maxCRP       = 3  // repetitions asked for by CRP
+	maxHeard     = 16 // frames, noises listened to for one response
+	maxDIS       = 16 // identifications before T1, should the clock stand still
+	maxRNR       = 64 // RR before T5, should the clock stand still
+	maxRepeats   = 2  // times a rejected page is sent again
+	maxPPR       = 4  // PPR before CTC or giving up (T.30 Annex A.4.3)
+	maxCTC       = 8  // corrections continued for one partial page
+	maxFruitless = 64 // commands received since anything was gained by one
+	// maxPages a receiver takes in one call.
+	maxPages = 5000
+	// maxTranscript octets of text are kept of one call.
+	maxTranscript = 1 << 20
+)

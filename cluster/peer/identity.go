@@ -1,0 +1,202 @@
+package peer
+
+import (
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/big"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/faxmesh/faxmesh/clientlib/fax"
+)
+
+// ServerName is the DNS name in every node's certificate. The certificate's
+// authority and its URI say who a node is; this name is there for TLS
+// libraries that will not do without one.
+const ServerName = "node.faxmesh.internal"
+
+const (
+	lifetime = 20 * 365 * 24 * time.Hour // of the authority, and so of all certificates
+	skew     = 24 * time.Hour            // by how much a node's clock may be behind
+	keyLen   = 32
+	scheme   = "faxmesh"
+)
+
+// Identity is who a node is, and the secrets that all members share. Members
+// are equals: each holds the authority's key, so that losing any one of them
+// stops no other from joining.
+type Identity struct {
+	Cluster    string
+	Name       string
+	GossipKey  []byte // 32 octets, encrypts gossip packets
+	SessionKey []byte // 32 octets, signs clients' sessions
+
+	leaf   *x509.Certificate
+	key    ed25519.PrivateKey
+	ca     *x509.Certificate
+	caKey  ed25519.PrivateKey
+	caPool *x509.CertPool
+}
+
+// Found makes a new cluster of which name is the first node.
+func Found(name string) (*Identity, error) {
+	if err := fax.CheckName("node", name); err != nil {
+		return nil, err
+	}
+	id := &Identity{Cluster: hex.EncodeToString(random(8)), Name: name, GossipKey: random(keyLen), SessionKey: random(keyLen)}
+	id.caKey = ed25519.NewKeyFromSeed(random(ed25519.SeedSize))
+	now := time.Now().Truncate(time.Second)
+	template := &x509.Certificate{
+		SerialNumber:          serial(id.caKey.Public().(ed25519.PublicKey), id.Cluster),
+		Subject:               pkix.Name{CommonName: "faxmesh cluster " + id.Cluster},
+		NotBefore:             now.Add(-skew),
+		NotAfter:              now.Add(lifetime),
+		KeyUsage:              x509.KeyUsageCertSign,
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		MaxPathLenZero:        true,
+		URIs:                  []*url.URL{{Scheme: scheme, Host: id.Cluster}},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, id.caKey.Public(), id.caKey)
+	if err != nil {
+		return nil, fmt.Errorf("make the cluster's authority: %w", err)
+	}
+	if id.ca, err = x509.ParseCertificate(der); err != nil {
+		return nil, fmt.Errorf("read back the cluster's authority: %w", err)
+	}
+	id.key = ed25519.NewKeyFromSeed(random(ed25519.SeedSize))
+	leaf, err := id.sign(id.key.Public().(ed25519.PublicKey), name)
+	if err != nil {
+		return nil, err
+	}
+	if id.leaf, err = x509.ParseCertificate(leaf); err != nil {
+		return nil, fmt.Errorf("read back the node's certificate: %w", err)
+	}
+	return id, id.check()
+}
+
+// random gives n octets; the system's generator does not fail.
+func random(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
+}
+
+// serial derives a serial number, so that the same key and name give the same
+// certificate again: a join repeated after a lost answer changes nothing.
+func serial(key ed25519.PublicKey, name string) *big.Int {
+	sum := sha256.Sum256(append(append([]byte{}, key...), name...))
+	sum[0] &= 0x7f
+	return new(big.Int).SetBytes(sum[:16])
+}
+
+func (id *Identity) sign(key ed25519.PublicKey, name string) ([]byte, error) {
+	if id.caKey == nil {
+		return nil, errors.New("this node does not hold the authority's key")
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial(key, name),
+		Subject:      pkix.Name{CommonName: name},
+		NotBefore:    id.ca.NotBefore,
+		NotAfter:     id.ca.NotAfter,
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		DNSNames:     []string{ServerName},
+		URIs:         []*url.URL{{Scheme: scheme, Host: id.Cluster, Path: "/node/" + name}},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, id.ca, key, id.caKey)
+	if err != nil {
+		return nil, fmt.Errorf("sign a certificate for node %s: %w", name, err)
+	}
+	return der, nil
+}
+
+// Admit answers a certificate request (PKCS #10, DER) of a node that joins,
+// with its certificate (DER). Only the public key is taken from the request.
+func (id *Identity) Admit(request []byte, name string) ([]byte, error) {
+	if err := fax.CheckName("node", name); err != nil {
+		return nil, err
+	}
+	csr, err := x509.ParseCertificateRequest(request)
+	if err != nil {
+		return nil, fmt.Errorf("read the certificate request: %w", err)
+	}
+	if err := csr.CheckSignature(); err != nil {
+		return nil, fmt.Errorf("check the certificate request: %w", err)
+	}
+	key, ok := csr.PublicKey.(ed25519.PublicKey)
+	if !ok {
+		return nil, errors.New("the certificate request is not for an Ed25519 key")
+	}
+	return id.sign(key, name)
+}
+
+// check says whether the parts fit together.
+func (id *Identity) check() error {
+	id.caPool = x509.NewCertPool()
+	id.caPool.AddCert(id.ca)
+	cluster, name, err := nodeOf(id.leaf)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !id.key.Public().(ed25519.PublicKey).Equal(id.leaf.PublicKey):
+		return errors.New("node.key is not the key of node.crt")
+	case id.caKey != nil && !id.caKey.Public().(ed25519.PublicKey).Equal(id.ca.PublicKey):
+		return errors.New("ca.key is not the key of ca.crt")
+	case cluster != id.Cluster || name != id.Name:
+		return fmt.Errorf("node.crt is for node %s of cluster %s, not node %s of cluster %s", name, cluster, id.Name, id.Cluster)
+	case len(id.GossipKey) != keyLen || len(id.SessionKey) != keyLen:
+		return errors.New("the cluster's secrets are incomplete")
+	}
+	if _, err := id.leaf.Verify(x509.VerifyOptions{Roots: id.caPool, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
+		return fmt.Errorf("node.crt is not of this cluster's authority: %w", err)
+	}
+	return nil
+}
+
+// nodeOf reads cluster and node name out of a certificate.
+func nodeOf(cert *x509.Certificate) (cluster, name string, err error) {
+	if len(cert.URIs) != 1 || cert.URIs[0].Scheme != scheme {
+		return "", "", errors.New("the certificate names no faxmesh node")
+	}
+	name, ok := strings.CutPrefix(cert.URIs[0].Path, "/node/")
+	if !ok || fax.CheckName("node", name) != nil {
+		return "", "", errors.New("the certificate names no faxmesh node")
+	}
+	return cert.URIs[0].Host, name, nil
+}
+
+// Fingerprint is the hex SHA-256 of this node's certificate.
+func (id *Identity) Fingerprint() string { return Fingerprint(id.leaf.Raw) }
+
+// Authority is the SHA-256 of the authority's certificate.
+func (id *Identity) Authority() [sha256.Size]byte { return sha256.Sum256(id.ca.Raw) }
+
+// Fingerprint is the hex SHA-256 of a certificate (DER).
+func Fingerprint(der []byte) string {
+	sum := sha256.Sum256(der)
+	return hex.EncodeToString(sum[:])
+}
+
+// Pool holds the cluster's authority.
+func (id *Identity) Pool() *x509.CertPool { return id.caPool }
+
+// Certificate is this node's, with the authority in the chain, for serving and
+// for dialling.
+func (id *Identity) Certificate() tls.Certificate {
+	return tls.Certificate{
+		Certificate: [][]byte{id.leaf.Raw, id.ca.Raw},
+		PrivateKey:  crypto.Signer(id.key),
+		Leaf:        id.leaf,
+	}
+}

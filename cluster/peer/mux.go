@@ -1,0 +1,403 @@
+package peer
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Config says who may use the port.
+type Config struct {
+	Identity *Identity
+	// Member reports whether a node of that name has a certificate with that
+	// fingerprint.
+	Member func(name, fingerprint string) bool
+	// Locate gives the address, host:port, of a member.
+	Locate func(name string) (addr string, ok bool)
+	Logger *slog.Logger
+}
+
+// Mux is the open port. It is safe for concurrent use.
+type Mux struct {
+	cfg       Config
+	listener  net.Listener
+	listeners map[Proto]*listener
+	refusals  *rate.Limiter
+	ctx       context.Context // ends when the port is closed
+	cancel    context.CancelFunc
+	work      sync.WaitGroup
+
+	mu        sync.Mutex
+	closed    bool
+	strangers map[netip.Addr]int // connections before authentication
+	pending   int
+	conns     map[*Conn]struct{}
+}
+
+// Conn is an authenticated connection.
+type Conn struct {
+	*tls.Conn
+	Peer        string // name of the node at the other end; "" on Join
+	fingerprint string
+	mux         *Mux // where it was accepted; nil if it was dialled
+}
+
+// Listen opens the port at a TCP address and serves it until Close.
+func Listen(addr string, cfg Config) (*Mux, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("open the cluster port: %w", err)
+	}
+	m := &Mux{
+		cfg:       cfg,
+		listener:  l,
+		listeners: map[Proto]*listener{},
+		refusals:  rate.NewLimiter(rate.Every(time.Second), 10),
+		strangers: map[netip.Addr]int{},
+		conns:     map[*Conn]struct{}{},
+	}
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	for _, p := range []Proto{Gossip, Raft, Blob, Request, Join} {
+		m.listeners[p] = &listener{mux: m, queue: make(chan net.Conn, acceptQueue), done: make(chan struct{})}
+	}
+	m.work.Go(m.accept)
+	return m, nil
+}
+
+// Addr is the address the port is bound to.
+func (m *Mux) Addr() *net.TCPAddr { return m.listener.Addr().(*net.TCPAddr) }
+
+// Listener gives the connections of one protocol. Closing it ends that
+// protocol on this port.
+func (m *Mux) Listener(p Proto) net.Listener { return m.listeners[p] }
+
+// accept runs until the port is closed.
+func (m *Mux) accept() {
+	for {
+		conn, err := m.listener.Accept()
+		if err != nil {
+			select {
+			case <-m.ctx.Done():
+				return
+			case <-time.After(100 * time.Millisecond): // out of descriptors: wait for some to be freed
+				m.refused("", "a connection could not be accepted", err)
+				continue
+			}
+		}
+		addr := remoteIP(conn)
+		if !m.enter(addr) {
+			conn.Close()
+			m.refused(addr.String(), "too many connections at once are not yet authenticated", nil)
+			continue
+		}
+		m.work.Go(func() {
+			m.welcome(conn, addr)
+		})
+	}
+}
+
+// enter counts a stranger in, leave counts him out.
+func (m *Mux) enter(addr netip.Addr) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed || m.pending >= MaxStrangers || m.strangers[addr] >= MaxPerAddress {
+		return false
+	}
+	m.pending++
+	m.strangers[addr]++
+	return true
+}
+
+func (m *Mux) leave(addr netip.Addr) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pending--
+	if m.strangers[addr]--; m.strangers[addr] == 0 {
+		delete(m.strangers, addr)
+	}
+}
+
+// welcome finds out who has called and what for, and hands the connection on
+// or closes it.
+func (m *Mux) welcome(raw net.Conn, addr netip.Addr) {
+	conn, proto, err := m.authenticate(raw)
+	m.leave(addr)
+	if err == nil {
+		err = m.admit(conn, proto)
+	}
+	if err == nil {
+		err = m.listeners[proto].hand(conn)
+	}
+	if err != nil {
+		if conn != nil {
+			conn.Close()
+		}
+		raw.Close()
+		m.refused(addr.String(), "a connection was refused", err)
+	}
+}
+
+// authenticate does the handshake and reads the first octet, within
+// HandshakeTime.
+func (m *Mux) authenticate(raw net.Conn) (*Conn, Proto, error) {
+	ctx, cancel := context.WithTimeout(m.ctx, HandshakeTime)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { raw.Close() })
+	defer stop()
+	t := tls.Server(raw, m.serverConfig())
+	if err := t.HandshakeContext(ctx); err != nil {
+		return nil, 0, fmt.Errorf("TLS handshake: %w", err)
+	}
+	var first [1]byte
+	if _, err := io.ReadFull(t, first[:]); err != nil {
+		return nil, 0, fmt.Errorf("read the protocol octet: %w", err)
+	}
+	if !stop() {
+		return nil, 0, errors.New("too slow")
+	}
+	proto := Proto(first[0])
+	if m.listeners[proto] == nil {
+		return nil, 0, fmt.Errorf("%#x is no protocol of the cluster port", first[0])
+	}
+	conn := &Conn{Conn: t, mux: m}
+	certs := t.ConnectionState().PeerCertificates
+	switch {
+	case proto == Join:
+		return conn, proto, nil
+	case len(certs) == 0:
+		return nil, 0, fmt.Errorf("no certificate was shown for %s", proto)
+	}
+	cluster, name, err := nodeOf(certs[0])
+	if err != nil {
+		return nil, 0, err
+	}
+	conn.Peer, conn.fingerprint = name, Fingerprint(certs[0].Raw)
+	if cluster != m.cfg.Identity.Cluster || !m.cfg.Member(name, conn.fingerprint) {
+		return nil, 0, fmt.Errorf("the certificate for %q is not one of a member", name)
+	}
+	return conn, proto, nil
+}
+
+// admit counts an authenticated connection in; its Close counts it out.
+func (m *Mux) admit(conn *Conn, proto Proto) error {
+	limit := MaxPerMember
+	if proto == Join {
+		limit = MaxJoining
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	same := 0
+	for c := range m.conns {
+		if c.Peer == conn.Peer {
+			same++
+		}
+	}
+	switch {
+	case m.closed:
+		return net.ErrClosed
+	case len(m.conns) >= MaxConnections || same >= limit:
+		return fmt.Errorf("%q has %d connections and all have %d; no more are allowed", conn.Peer, same, len(m.conns))
+	}
+	m.conns[conn] = struct{}{}
+	return nil
+}
+
+// Close closes the connection.
+func (c *Conn) Close() error {
+	if c.mux != nil {
+		c.mux.mu.Lock()
+		delete(c.mux.conns, c)
+		c.mux.mu.Unlock()
+	}
+	// No close_notify: it would wait for a peer that does not read.
+	return c.Conn.NetConn().Close()
+}
+
+// Expel closes the connections of nodes that are members no more.
+func (m *Mux) Expel() {
+	m.mu.Lock()
+	var gone []*Conn
+	for c := range m.conns {
+		if c.Peer != "" && !m.cfg.Member(c.Peer, c.fingerprint) {
+			gone = append(gone, c)
+		}
+	}
+	m.mu.Unlock()
+	for _, c := range gone {
+		m.cfg.Logger.Info("a node is no longer a member; its connection was closed", "peer", c.Peer)
+		c.Close()
+	}
+}
+
+// refused puts a refusal in the log, unless there are too many of them.
+func (m *Mux) refused(addr, what string, err error) {
+	if m.ctx.Err() == nil && m.refusals.Allow() {
+		m.cfg.Logger.Warn(what, "from", addr, "err", err)
+	}
+}
+
+// Close closes the port and all connections accepted on it, and returns when
+// its goroutines have.
+func (m *Mux) Close() error {
+	m.mu.Lock()
+	if m.closed {
+		m.mu.Unlock()
+		m.work.Wait()
+		return nil
+	}
+	m.closed = true
+	open := make([]*Conn, 0, len(m.conns))
+	for c := range m.conns {
+		open = append(open, c)
+	}
+	m.mu.Unlock()
+	m.cancel()
+	err := m.listener.Close()
+	for _, c := range open {
+		c.Close()
+	}
+	m.work.Wait()
+	if err != nil {
+		return fmt.Errorf("close the cluster port: %w", err)
+	}
+	return nil
+}
+
+func (m *Mux) serverConfig() *tls.Config {
+	return &tls.Config{
+		MinVersion:             tls.VersionTLS13,
+		Certificates:           []tls.Certificate{m.cfg.Identity.Certificate()},
+		ClientAuth:             tls.VerifyClientCertIfGiven,
+		ClientCAs:              m.cfg.Identity.Pool(),
+		SessionTicketsDisabled: true, // each connection proves itself anew
+	}
+}
+
+// Dial connects to a member. The other end has proved to be that node when
+// Dial returns.
+func (m *Mux) Dial(ctx context.Context, name string, p Proto) (*Conn, error) {
+	addr, ok := m.cfg.Locate(name)
+	if !ok {
+		return nil, fmt.Errorf("no node %q is known to be a member", name)
+	}
+	id := m.cfg.Identity
+	return dial(ctx, addr, p, &tls.Config{
+		MinVersion:   tls.VersionTLS13,
+		Certificates: []tls.Certificate{id.Certificate()},
+		RootCAs:      id.Pool(),
+		ServerName:   ServerName,
+		VerifyConnection: func(s tls.ConnectionState) error {
+			cluster, peer, err := nodeOf(s.PeerCertificates[0])
+			switch {
+			case err != nil:
+				return err
+			case cluster != id.Cluster || peer != name:
+				return fmt.Errorf("%s is node %q of cluster %s, not %q; is the address right?", addr, peer, cluster, name)
+			case !m.cfg.Member(peer, Fingerprint(s.PeerCertificates[0].Raw)):
+				return fmt.Errorf("the certificate of %q at %s is not the member's", name, addr)
+			}
+			return nil
+		},
+	}, name)
+}
+
+// DialJoin connects a node that holds no certificate yet to a cluster known by
+// the SHA-256 of its authority's certificate.
+func DialJoin(ctx context.Context, addr string, authority [sha256.Size]byte) (*Conn, error) {
+	return dial(ctx, addr, Join, &tls.Config{
+		MinVersion:         tls.VersionTLS13,
+		ServerName:         ServerName,
+		InsecureSkipVerify: true, // VerifyConnection does it, with the authority found in the chain
+		VerifyConnection: func(s tls.ConnectionState) error {
+			chain := s.PeerCertificates
+			ca := chain[len(chain)-1]
+			if sha256.Sum256(ca.Raw) != authority {
+				return errors.New("the node there is not of the cluster that gave the token")
+			}
+			roots := x509.NewCertPool()
+			roots.AddCert(ca)
+			_, err := chain[0].Verify(x509.VerifyOptions{Roots: roots, DNSName: ServerName})
+			return err
+		},
+	}, "")
+}
+
+func dial(ctx context.Context, addr string, p Proto, cfg *tls.Config, name string) (*Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, HandshakeTime)
+	defer cancel()
+	raw, err := (&net.Dialer{KeepAlive: keepAlive}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err // says what was dialled, and why it failed
+	}
+	t := tls.Client(raw, cfg)
+	if err := t.HandshakeContext(ctx); err != nil {
+		raw.Close()
+		return nil, fmt.Errorf("TLS handshake with %s: %w", addr, err)
+	}
+	deadline, _ := ctx.Deadline()
+	t.SetDeadline(deadline)
+	if _, err := t.Write([]byte{byte(p)}); err != nil {
+		raw.Close()
+		return nil, fmt.Errorf("begin %s with %s: %w", p, addr, err)
+	}
+	t.SetDeadline(time.Time{})
+	return &Conn{Conn: t, Peer: name}, nil
+}
+
+func remoteIP(c net.Conn) netip.Addr {
+	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		return a.AddrPort().Addr().Unmap()
+	}
+	return netip.Addr{}
+}
+
+// listener is one protocol's share of the port.
+type listener struct {
+	mux   *Mux
+	queue chan net.Conn
+	once  sync.Once
+	done  chan struct{}
+}
+
+// hand passes a connection on. A protocol that does not keep up loses it.
+func (l *listener) hand(c net.Conn) error {
+	select {
+	case <-l.done:
+		return net.ErrClosed
+	default:
+	}
+	select {
+	case l.queue <- c:
+		return nil
+	default:
+		return errors.New("too many connections wait to be served")
+	}
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.queue:
+		return c, nil
+	case <-l.done:
+	case <-l.mux.ctx.Done():
+	}
+	return nil, net.ErrClosed
+}
+
+func (l *listener) Close() error {
+	l.once.Do(func() { close(l.done) })
+	return nil
+}
+
+func (l *listener) Addr() net.Addr { return l.mux.Addr() }

@@ -156,12 +156,22 @@ func (r *receiver) setUp(frame []byte) Order {
 	}
 	session := dis.ParseDCS(hdlc.FIF(frame))
 	if err := session.Check(r.cfg.Own); err != nil {
-		return r.fail(status.RecvBadFormat, err)
+		return r.refuse(err)
 	}
 	r.agreed(session)
 	r.page, r.burst, r.reply = incoming{}, burst{}, reply{}
 	r.finished = false
 	return r.awaitTCF()
+}
+
+// refuse lets the training check behind a DCS pass, then says DCN.
+func (r *receiver) refuse(why error) Order {
+	return r.hear(line.Listen{Timeout: T4}, func(m message) Order {
+		if m.fcf == DCN {
+			return r.end(status.RecvBadFormat, why)
+		}
+		return r.fail(status.RecvBadFormat, why)
+	})
 }
 
 // awaitTCF answers the training check. A DCS without one is answered FTT.

@@ -42,13 +42,7 @@ func (t *transcript) said(now time.Duration, s line.Signal) {
 	case line.Page:
 		t.add(now, ">", fmt.Sprintf("page of %d octets, %v%s", len(s.Data), s.Rate, shortly(s.Short)))
 	case line.Block:
-		n := 0
-		for _, f := range s.Frames {
-			if fcfOf(f) == FCD {
-				n++
-			}
-		}
-		t.add(now, ">", fmt.Sprintf("block of %d frames, %v%s", n, s.Rate, shortly(s.Short)))
+		t.add(now, ">", fmt.Sprintf("block of %d frames, %v%s", facsimile(s.Frames), s.Rate, shortly(s.Short)))
 	}
 }
 
@@ -65,7 +59,7 @@ func (t *transcript) image(now time.Duration, l line.Listen, h line.Heard) {
 	case line.Training:
 		t.add(now, "<", fmt.Sprintf("TCF %v, %d octets", l.Rate, len(h.Data)))
 	case line.Block:
-		t.add(now, "<", fmt.Sprintf("block of %d good frames, %v%s", len(h.Frames), l.Rate, shortly(l.Short)))
+		t.add(now, "<", fmt.Sprintf("block of %d good frames, %v%s", facsimile(h.Frames), l.Rate, shortly(l.Short)))
 	default:
 		t.add(now, "<", fmt.Sprintf("page of %d octets, %v%s", len(h.Data), l.Rate, shortly(l.Short)))
 	}
@@ -75,6 +69,16 @@ func (t *transcript) note(now time.Duration, text string) { t.add(now, "<", text
 
 func (t *transcript) decide(now time.Duration, format string, args ...any) {
 	t.add(now, "=", fmt.Sprintf(format, args...))
+}
+
+// facsimile counts the frames that carry a page.
+func facsimile(frames [][]byte) (n int) {
+	for _, f := range frames {
+		if fcfOf(f) == FCD {
+			n++
+		}
+	}
+	return n
 }
 
 func shortly(short bool) string {

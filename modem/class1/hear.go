@@ -1,0 +1,279 @@
+package class1
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/faxmesh/faxmesh/modem/at"
+	"github.com/faxmesh/faxmesh/modem/hdlc"
+	"github.com/faxmesh/faxmesh/modem/line"
+)
+
+// Times and limits of reception.
+const (
+	frameWait   = 3450 * time.Millisecond // from CONNECT to the end of a V.21 frame: 3 s + 15 %
+	imageIdle   = 5 * time.Second         // a carrier without data
+	probeTime   = time.Second             // for V.21 that +FRM has refused
+	pace        = 50 * time.Millisecond   // between two commands that fail at once
+	noiseAge    = time.Second             // noise that is older than this is silence
+	longestPage = time.Hour
+	maxMisses   = 2 // +FRM tried for one image
+	hookErrors  = 2 // ERRORs in a row to receive commands before the call counts as lost
+)
+
+// Hear implements line.Line.
+func (c *call) Hear(ctx context.Context, l line.Listen) (line.Heard, error) {
+	if c.lost {
+		return line.Heard{}, line.ErrHungUp
+	}
+	h := &hearing{call: c, listen: l, deadline: time.Now().Add(c.p.wall(l.Timeout))}
+	c.heard = true
+	if c.open == implicitHear {
+		c.open = none
+		if got, ok, err := h.frame(ctx); ok || err != nil {
+			return got, err
+		}
+	}
+	if err := c.settle(ctx); err != nil {
+		return line.Heard{}, err
+	}
+	if l.Rate == line.V21 {
+		return h.v21(ctx)
+	}
+	t, ok := at.ForRate(l.Rate, l.Short)
+	if !ok {
+		return line.Heard{}, fmt.Errorf("class1: %v carries no image", l.Rate)
+	}
+	return h.image(ctx, t)
+}
+
+// hearing is one Hear.
+type hearing struct {
+	*call
+	listen   line.Listen
+	deadline time.Time
+	noise    time.Time // when something last came that could not be received
+}
+
+// v21 asks for a frame until there is one or the time is over: NO CARRIER and
+// +FCERROR mean another carrier, or the end of the one before.
+func (h *hearing) v21(ctx context.Context) (line.Heard, error) {
+	for {
+		code, _, err := h.command(ctx, "AT+FRH=3", h.deadline)
+		if errors.Is(err, at.ErrTimeout) {
+			return h.nothing(), h.p.abort(ctx)
+		}
+		if err != nil {
+			return line.Heard{}, err
+		}
+		if code == at.Connect {
+			if got, ok, err := h.frame(ctx); ok || err != nil {
+				return got, err
+			}
+		}
+		if over, err := h.refused(ctx, code); over || err != nil {
+			return h.nothing(), err
+		}
+	}
+}
+
+// image asks for an image of t, and takes V.21 if that comes instead.
+func (h *hearing) image(ctx context.Context, t at.Trait) (line.Heard, error) {
+	cmd := fmt.Sprintf("AT+FRM=%d", t.Code)
+	for misses := 0; ; {
+		code, info, err := h.command(ctx, cmd, h.deadline)
+		if errors.Is(err, at.ErrTimeout) {
+			return h.nothing(), h.p.abort(ctx)
+		}
+		if err != nil {
+			return line.Heard{}, err
+		}
+		if code == at.Connect && slices.ContainsFunc(info, isV21) {
+			if got, ok, err := h.frame(ctx); ok || err != nil {
+				return got, err
+			}
+		} else if code == at.Connect {
+			return h.data(ctx, t)
+		}
+		if code == at.FCError && !h.p.adaptive {
+			if got, ok, err := h.probe(ctx); ok || err != nil {
+				return got, err
+			}
+		}
+		if over, err := h.refused(ctx, code); over || err != nil {
+			return h.nothing(), err
+		}
+		if code == at.FCError {
+			misses++
+		}
+		if misses == maxMisses {
+			return line.Heard{Kind: line.Noise}, nil
+		}
+	}
+}
+
+func isV21(info string) bool { return at.Parse(info) == at.FRH3 }
+
+// probe looks whether the carrier that +FRM has refused is V.21.
+func (h *hearing) probe(ctx context.Context) (line.Heard, bool, error) {
+	code, _, err := h.command(ctx, "AT+FRH=3", time.Now().Add(h.p.signal(probeTime)))
+	switch {
+	case errors.Is(err, at.ErrTimeout):
+		return line.Heard{}, false, h.p.abort(ctx)
+	case err != nil:
+		return line.Heard{}, false, err
+	case code == at.Connect:
+		return h.frame(ctx)
+	}
+	return line.Heard{}, false, nil
+}
+
+// command sends a receive command and waits for its first result until then. A
+// context that is done brings the modem back to command state.
+func (h *hearing) command(ctx context.Context, cmd string, until time.Time) (at.Code, []string, error) {
+	code, info, err := h.p.do(ctx, cmd, max(time.Until(until), 0))
+	switch {
+	case err == nil, errors.Is(err, at.ErrTimeout):
+		return code, info, err
+	case ctx.Err() != nil:
+		return code, nil, errors.Join(ctx.Err(), h.p.abort(ctx))
+	}
+	return code, nil, h.p.fault(cmd, err)
+}
+
+// refused judges a result code that is not followed by data: whether the time
+// is over, or the call. It waits a little, lest the modem be asked in a circle.
+func (h *hearing) refused(ctx context.Context, code at.Code) (over bool, err error) {
+	if code == at.Error {
+		if h.onHook++; h.onHook >= hookErrors {
+			h.lost = true
+			return false, fmt.Errorf("class1: the modem has gone on hook: %w", line.ErrHungUp)
+		}
+	} else {
+		h.onHook = 0
+		h.noise = time.Now()
+	}
+	timer := time.NewTimer(h.p.wall(pace))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	return !time.Now().Before(h.deadline), nil
+}
+
+// nothing is what is heard when the time is over.
+func (h *hearing) nothing() line.Heard {
+	if !h.noise.IsZero() && time.Since(h.noise) < h.p.wall(noiseAge) {
+		return line.Heard{Kind: line.Noise}
+	}
+	return line.Heard{Kind: line.Nothing}
+}
+
+// frame reads the V.21 frame behind a CONNECT. It is not ok if none came.
+func (h *hearing) frame(ctx context.Context) (got line.Heard, ok bool, err error) {
+	const fcs = 2
+	h.onHook = 0
+	var data []byte
+	limit := h.p.signal(frameWait)
+	err = h.p.conn.ReadData(ctx, line.MaxFrame+fcs, limit, limit, func(p []byte) { data = append(data, p...) })
+	if errors.Is(err, at.ErrTimeout) || errors.Is(err, at.ErrTooMuch) {
+		return line.Heard{Kind: line.Noise}, true, h.p.abort(ctx)
+	}
+	if err != nil {
+		return line.Heard{}, false, h.broken(ctx, err)
+	}
+	code, _, err := h.p.conn.Result(ctx, h.p.reply())
+	if err != nil {
+		return line.Heard{}, false, h.broken(ctx, err)
+	}
+	if len(data) <= fcs {
+		return line.Heard{}, false, nil
+	}
+	good := code == at.OK
+	if !h.p.cfg.NoFCS {
+		good = good && hdlc.Check(data)
+		data = data[:len(data)-fcs]
+	}
+	return line.Heard{Kind: line.Frame, Good: good, Data: data}, true, nil
+}
+
+// data reads the image behind a CONNECT, to the end of its carrier.
+func (h *hearing) data(ctx context.Context, t at.Trait) (line.Heard, error) {
+	h.onHook = 0
+	k := &keeper{want: h.listen.Want}
+	limit, total := k.limits(t.Rate.BitsPerSecond())
+	err := h.p.conn.ReadData(ctx, limit, h.p.signal(imageIdle), h.p.signal(total), k.take)
+	if errors.Is(err, at.ErrTimeout) || errors.Is(err, at.ErrTooMuch) {
+		return line.Heard{Kind: line.Noise}, h.p.abort(ctx)
+	}
+	if err != nil {
+		return line.Heard{}, h.broken(ctx, err)
+	}
+	// NO CARRIER as a rule, OK or ERROR with some: all of them are the end.
+	if _, _, err := h.p.conn.Result(ctx, h.p.reply()); err != nil {
+		return line.Heard{}, h.broken(ctx, err)
+	}
+	return k.heard(), nil
+}
+
+// broken is a reception that failed on this side.
+func (h *hearing) broken(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errors.Join(ctx.Err(), h.p.abort(ctx))
+	}
+	return h.p.fault("receive", err)
+}
+
+// keeper collects an image as it comes.
+type keeper struct {
+	want    line.SignalKind
+	data    []byte
+	frames  [][]byte
+	decoder hdlc.Decoder
+}
+
+// maxKept frames of a block: those that fit into a partial page, and RCPs.
+const maxKept = line.MaxBlock + 8
+
+// limits are how many octets the image may have and how long it may take.
+func (k *keeper) limits(bps int) (octets int, total time.Duration) {
+	switch k.want {
+	case line.Training:
+		octets = line.MaxTrainings
+	case line.Block:
+		octets = line.MaxBlock * line.MaxFrame * 2 // stuffing, flags between frames
+	default:
+		octets = line.MaxPage
+	}
+	return octets, min(time.Duration(octets)*8*time.Second/time.Duration(bps)+imageIdle, longestPage)
+}
+
+func (k *keeper) take(p []byte) {
+	if k.want != line.Block {
+		k.data = append(k.data, p...)
+		return
+	}
+	for _, f := range k.decoder.Feed(p) {
+		k.keep(f)
+	}
+}
+
+func (k *keeper) keep(f hdlc.Frame) {
+	if f.Good && len(k.frames) < maxKept {
+		k.frames = append(k.frames, f.Data)
+	}
+}
+
+func (k *keeper) heard() line.Heard {
+	if k.want == line.Block {
+		if f, ok := k.decoder.End(); ok {
+			k.keep(f)
+		}
+	}
+	return line.Heard{Kind: line.Image, Data: k.data, Frames: k.frames}
+}

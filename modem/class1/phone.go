@@ -1,0 +1,279 @@
+// Package class1 drives a fax modem of Service Class 1 or 1.0 (EIA-578, T.31):
+// the modem modulates and frames V.21, the host runs T.30 above and frames the
+// image data of ECM.
+//
+// All waits for the line are in line time, Config.Speed times the wall clock:
+// the driver is the same on hardware and on a simulated line that runs faster.
+// Waits for what the modem owes at once have a floor in wall time, because the
+// computer's own delays do not shrink with the line's.
+package class1
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/faxmesh/faxmesh/modem/at"
+	"github.com/faxmesh/faxmesh/modem/line"
+)
+
+// Times of the dialogue.
+const (
+	replyTime   = 5 * time.Second        // line: for an answer that is due at once
+	replyFloor  = 2 * time.Second        // wall: no less than this
+	abortTime   = 200 * time.Millisecond // line: for the OK to an abort (T.31 8.4)
+	abortFloor  = 300 * time.Millisecond // wall
+	quietTime   = 50 * time.Millisecond  // line: silence of a modem that has said all
+	quietFloor  = 5 * time.Millisecond   // wall
+	lateness    = 100 * time.Millisecond // wall: granted to a signal that has begun
+	resetTries  = 3
+	maxIdentity = 200
+)
+
+// Config is how a modem is driven. The zero value suits most modems.
+type Config struct {
+	Speed      float64       // line seconds in one of wall time; default 1
+	Init       []string      // commands sent after each reset, as "ATM0"
+	Dial       string        // put between ATD and the number; default "T"
+	DialTime   time.Duration // from dialling to the far end's signal (S7); default 60 s, at most 255 s
+	CallerWait time.Duration // for caller identification behind the first RING; default 4 s, negative none
+	NoAdaptive bool          // do not use +FAR=1 even if the modem has it
+	NoFCS      bool          // the modem keeps the check sequence of frames received to itself
+	Log        *slog.Logger  // may be nil
+}
+
+// Phone is a Class 1 modem on its telephone line. It is used by one goroutine;
+// Close may be called from any.
+type Phone struct {
+	conn     *at.Conn
+	cfg      Config
+	identity string
+	send     []at.Modulation // +FTM=?
+	receive  []at.Modulation // +FRM=?
+	adaptive bool            // +FAR=1 is in force
+	deafTo   bool            // +FRS is not known to the modem
+	call     *call
+}
+
+// Open resets the modem behind port, which it owns from now on, and asks what
+// it can do. On error the port is closed.
+func Open(ctx context.Context, port io.ReadWriteCloser, cfg Config) (*Phone, error) {
+	if !(cfg.Speed > 0) {
+		cfg.Speed = 1
+	}
+	if cfg.Dial == "" {
+		cfg.Dial = "T"
+	}
+	if cfg.DialTime <= 0 {
+		cfg.DialTime = time.Minute
+	}
+	cfg.DialTime = min(cfg.DialTime, 255*time.Second)
+	if cfg.CallerWait == 0 {
+		cfg.CallerWait = 4 * time.Second
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	p := &Phone{conn: at.NewConn(port), cfg: cfg}
+	if err := p.Reset(ctx); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// Close gives the modem back: on hook and in data class, if it still listens.
+// It is idempotent.
+func (p *Phone) Close() error { return p.conn.Close() }
+
+// Identity is what the modem says of itself.
+func (p *Phone) Identity() string { return p.identity }
+
+// Rates lists the rates at which the modem can both send and receive.
+func (p *Phone) Rates() []line.Rate {
+	var rates []line.Rate
+	for _, t := range at.Traits() {
+		if !t.Short && slices.Contains(p.send, t.Code) && slices.Contains(p.receive, t.Code) {
+			rates = append(rates, t.Rate)
+		}
+	}
+	return rates
+}
+
+// Reset ends whatever the modem is doing and brings it on hook into Class 1.
+func (p *Phone) Reset(ctx context.Context) error {
+	p.call = nil
+	// DLE ETX ends a transmission, CAN a reception; command state ignores them.
+	if err := p.conn.Write(ctx, []byte{at.DLE, at.ETX, at.CAN, at.CR}, p.reply()); err != nil {
+		return p.fault("reset", err)
+	}
+	if err := p.drain(ctx); err != nil {
+		return p.fault("reset", err)
+	}
+	var err error
+	for range resetTries {
+		if err = p.order(ctx, "ATZ"); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if err := p.drain(ctx); err != nil { // some say OK twice
+		return p.fault("reset", err)
+	}
+	orders := append([]string{"ATE0V1Q0", "AT+FCLASS=1", "ATS0=0", fmt.Sprintf("ATS7=%d", p.cfg.DialTime/time.Second)}, p.cfg.Init...)
+	for _, o := range orders {
+		if err := p.order(ctx, o); err != nil {
+			return err
+		}
+	}
+	return p.inquire(ctx)
+}
+
+// inquire asks what the modem is and what it can do.
+func (p *Phone) inquire(ctx context.Context) error {
+	p.adaptive = false
+	if !p.cfg.NoAdaptive {
+		code, _, err := p.ask(ctx, "AT+FAR=1")
+		if err != nil {
+			return err
+		}
+		p.adaptive = code == at.OK
+	}
+	var names []string
+	for _, q := range []string{"AT+FMI?", "AT+FMM?", "AT+FMR?"} {
+		_, info, err := p.ask(ctx, q)
+		if err != nil {
+			return err
+		}
+		names = append(names, info...)
+	}
+	p.identity = strings.Join(names, ", ")
+	p.identity = p.identity[:min(len(p.identity), maxIdentity)]
+	var err error
+	if p.send, err = p.modulations(ctx, "AT+FTM=?"); err != nil {
+		return err
+	}
+	if p.receive, err = p.modulations(ctx, "AT+FRM=?"); err != nil {
+		return err
+	}
+	p.cfg.Log.Info("fax modem ready", "modem", p.identity, "rates", fmt.Sprint(p.Rates()), "adaptive", p.adaptive)
+	return nil
+}
+
+func (p *Phone) modulations(ctx context.Context, query string) ([]at.Modulation, error) {
+	code, info, err := p.ask(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	list := parseList(strings.Join(info, ","))
+	if code != at.OK || len(list) == 0 {
+		return nil, fmt.Errorf("class1: %w: it lists no modulations to %s; is it a fax modem of Class 1?", line.ErrModem, query)
+	}
+	return list, nil
+}
+
+// parseList reads a list of modulations such as 24,48 or (24,48,72-74).
+func parseList(s string) []at.Modulation {
+	var list []at.Modulation
+	for item := range strings.FieldsFuncSeq(s, func(r rune) bool { return !strings.ContainsRune("0123456789-", r) }) {
+		low, high, isRange := strings.Cut(item, "-")
+		from, err := strconv.Atoi(low)
+		if err != nil {
+			continue
+		}
+		to := from
+		if isRange {
+			if to, err = strconv.Atoi(high); err != nil {
+				continue
+			}
+		}
+		for _, t := range at.Traits() {
+			if int(t.Code) >= from && int(t.Code) <= to {
+				list = append(list, t.Code)
+			}
+		}
+	}
+	return list
+}
+
+// order sends a command that must succeed.
+func (p *Phone) order(ctx context.Context, cmd string) error {
+	code, _, err := p.ask(ctx, cmd)
+	if err != nil {
+		return err
+	}
+	if code != at.OK {
+		return fmt.Errorf("class1: %w: it answers %v to %s", line.ErrModem, code, cmd)
+	}
+	return nil
+}
+
+// ask sends a command that is answered at once.
+func (p *Phone) ask(ctx context.Context, cmd string) (at.Code, []string, error) {
+	code, info, err := p.do(ctx, cmd, p.reply())
+	if err != nil {
+		return code, nil, p.fault(cmd, err)
+	}
+	info = slices.DeleteFunc(info, func(s string) bool {
+		return at.Parse(s) != at.Info || strings.HasPrefix(strings.ToUpper(s), "AT")
+	})
+	return code, info, nil
+}
+
+// do sends a command and waits for its result code, so long on the wall.
+func (p *Phone) do(ctx context.Context, cmd string, within time.Duration) (at.Code, []string, error) {
+	if err := p.conn.Command(ctx, cmd, p.reply()); err != nil {
+		return at.Info, nil, err
+	}
+	code, info, err := p.conn.Result(ctx, within)
+	p.cfg.Log.Debug("modem dialogue", "command", cmd, "result", code.String(), "info", info, "err", err)
+	return code, info, err
+}
+
+// abort ends a reception, or a wait for one, and returns when the modem is in
+// command state again. It has its own limit: ctx may be done already.
+func (p *Phone) abort(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	if err := p.conn.Write(ctx, []byte{at.CAN}, p.reply()); err != nil {
+		return p.fault("abort", err)
+	}
+	_, _, err := p.conn.Result(ctx, max(p.wall(abortTime), abortFloor))
+	if err != nil && !errors.Is(err, at.ErrTimeout) && !errors.Is(err, at.ErrTooMuch) {
+		return p.fault("abort", err)
+	}
+	if err := p.drain(ctx); err != nil {
+		return p.fault("abort", err)
+	}
+	return nil
+}
+
+func (p *Phone) drain(ctx context.Context) error {
+	return p.conn.Drain(ctx, max(p.wall(quietTime), quietFloor))
+}
+
+// wall is how long line time lasts on the wall.
+func (p *Phone) wall(d time.Duration) time.Duration {
+	return time.Duration(float64(d) / p.cfg.Speed)
+}
+
+// reply is the limit, on the wall, for an answer that is due at once.
+func (p *Phone) reply() time.Duration { return max(p.wall(replyTime), replyFloor) }
+
+// signal is the limit, on the wall, for a signal on the line that has begun.
+func (p *Phone) signal(d time.Duration) time.Duration { return p.wall(d) + lateness }
+
+// fault says what failed. A context that is done is no fault of the modem.
+func (p *Phone) fault(what string, err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("class1: %s: %w", what, err)
+	}
+	return fmt.Errorf("class1: %s: %w: %w", what, line.ErrModem, err)
+}

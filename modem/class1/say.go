@@ -1,0 +1,254 @@
+package class1
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/faxmesh/faxmesh/modem/at"
+	"github.com/faxmesh/faxmesh/modem/hdlc"
+	"github.com/faxmesh/faxmesh/modem/line"
+)
+
+// Times of transmission.
+const (
+	training   = 1500 * time.Millisecond // of TCF (T.30 5.3.6.1.3)
+	leadFlags  = 200 * time.Millisecond  // before the first ECM frame (T.4 Annex A)
+	frameTime  = 8 * time.Second         // for one V.21 frame, preamble included (T.31 8.3.5)
+	drainTime  = 10 * time.Second        // beyond the time the octets take, until OK
+	hushTime   = 3 * time.Second         // for the far end to fall silent
+	writeChunk = 1024
+)
+
+// errUnderrun: the modem ended a transmission before all data were given to it.
+var errUnderrun = errors.New("class1: the modem ran out of data and ended the signal")
+
+// implicit is the fax command that a call begins with by itself.
+type implicit uint8
+
+const (
+	none implicit = iota
+	implicitHear
+	implicitSay
+)
+
+// call is a call in progress; it implements line.Line.
+type call struct {
+	p      *Phone
+	begun  time.Time
+	open   implicit // its CONNECT has come, its data have not
+	heard  bool     // the last signal was the far end's
+	onHook int      // ERRORs in a row that mean "not off hook"
+	lost   bool     // the call is over
+}
+
+func newCall(p *Phone, open implicit) *call {
+	return &call{p: p, begun: time.Now(), open: open}
+}
+
+// Now implements line.Line.
+func (c *call) Now() time.Duration {
+	return time.Duration(float64(time.Since(c.begun)) * c.p.cfg.Speed)
+}
+
+// Say implements line.Line.
+func (c *call) Say(ctx context.Context, s line.Signal) error {
+	if c.lost {
+		return line.ErrHungUp
+	}
+	if s.Kind == line.Frames {
+		return c.sayFrames(ctx, s.Frames)
+	}
+	data, err := imageData(s)
+	if err != nil {
+		return err
+	}
+	t, ok := at.ForRate(s.Rate, s.Short)
+	if !ok {
+		return fmt.Errorf("class1: %v carries no image", s.Rate)
+	}
+	return c.sayImage(ctx, t, data)
+}
+
+// imageData is the bit stream of an image signal, complete before its carrier
+// starts: a modem that runs out of data ends the page.
+func imageData(s line.Signal) ([]byte, error) {
+	perSecond := s.Rate.BitsPerSecond() / 8
+	switch s.Kind {
+	case line.Training:
+		return make([]byte, perSecond*int(training/time.Millisecond)/1000), nil
+	case line.Block:
+		if len(s.Frames) > line.MaxBlock+3 {
+			return nil, fmt.Errorf("class1: a block of %d frames is too long", len(s.Frames))
+		}
+		return hdlc.AppendBlock(nil, s.Frames, perSecond*int(leadFlags/time.Millisecond)/1000), nil
+	case line.Page:
+		if len(s.Data) > line.MaxPage {
+			return nil, fmt.Errorf("class1: a page of %d octets is too long", len(s.Data))
+		}
+		return s.Data, nil
+	}
+	return nil, fmt.Errorf("class1: signal of unknown kind %d", s.Kind)
+}
+
+// sayFrames sends V.21 frames. The modem makes the check sequence, and tells by
+// the final bit whether another frame follows.
+func (c *call) sayFrames(ctx context.Context, frames [][]byte) error {
+	if len(frames) == 0 || len(frames) > line.MaxFrames {
+		return fmt.Errorf("class1: %d frames in one signal", len(frames))
+	}
+	if c.open == implicitSay {
+		c.open = none
+	} else if err := c.start(ctx, "AT+FTH=3"); err != nil {
+		return err
+	}
+	for i, f := range frames {
+		if len(f) > line.MaxFrame || hdlc.Final(f) != (i == len(frames)-1) {
+			return errors.Join(fmt.Errorf("class1: frame %d is too long or has a wrong final bit", i), c.stop(ctx))
+		}
+		if err := c.p.conn.Write(ctx, at.AppendData(nil, f), c.p.signal(frameTime)); err != nil {
+			return c.p.fault("send a frame", err)
+		}
+		code, err := c.result(ctx, c.p.signal(frameTime))
+		if err != nil {
+			return err
+		}
+		want := at.Connect
+		if hdlc.Final(f) {
+			want = at.OK
+		}
+		if code != want {
+			return c.gone("a frame", code)
+		}
+	}
+	c.heard = false
+	return ctx.Err()
+}
+
+// sayImage sends data behind the training of t.
+func (c *call) sayImage(ctx context.Context, t at.Trait, data []byte) error {
+	if err := c.start(ctx, fmt.Sprintf("AT+FTM=%d", t.Code)); err != nil {
+		return err
+	}
+	c.heard = false
+	length := t.Training + time.Duration(len(data))*8*time.Second/time.Duration(t.Rate.BitsPerSecond())
+	limit := time.Now().Add(c.p.signal(length + drainTime))
+	wire := make([]byte, 0, 2*writeChunk)
+	for len(data) > 0 {
+		n := min(len(data), writeChunk)
+		wire, data = at.AppendStuffed(wire[:0], data[:n]), data[n:]
+		err := c.p.conn.Write(ctx, wire, time.Until(limit))
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), c.stop(ctx))
+		}
+		if err != nil {
+			return c.p.fault("send image data", err)
+		}
+		if c.p.conn.Pending() && len(data) > 0 { // nothing is due before the end
+			code, err := c.result(ctx, c.p.reply())
+			if err != nil {
+				return err
+			}
+			return errors.Join(c.gone("image data", code), c.p.drain(ctx))
+		}
+	}
+	if err := c.p.conn.Write(ctx, []byte{at.DLE, at.ETX}, time.Until(limit)); err != nil {
+		return c.p.fault("send image data", err)
+	}
+	code, err := c.result(context.WithoutCancel(ctx), time.Until(limit))
+	if err != nil {
+		return err
+	}
+	if code != at.OK {
+		return c.gone("image data", code)
+	}
+	return ctx.Err()
+}
+
+// start keeps T.30's silence and begins a transmission.
+func (c *call) start(ctx context.Context, cmd string) error {
+	if err := c.settle(ctx); err != nil {
+		return err
+	}
+	if err := c.silence(ctx); err != nil {
+		return err
+	}
+	code, _, err := c.p.do(ctx, cmd, c.p.reply())
+	if err != nil {
+		return c.p.fault(cmd, err)
+	}
+	if code != at.Connect {
+		return c.gone(cmd, code)
+	}
+	return nil
+}
+
+// silence is 75 ms between two signals. After a signal of the far end the modem
+// must have heard it (+FRS), since the result code of a frame comes before its
+// carrier has gone; after our own it is enough to keep it (+FTS).
+func (c *call) silence(ctx context.Context) error {
+	if c.heard && !c.p.deafTo {
+		code, _, err := c.p.do(ctx, "AT+FRS=7", c.p.signal(hushTime))
+		switch {
+		case errors.Is(err, at.ErrTimeout): // noise, or a station that talks on
+			return c.p.abort(ctx)
+		case err != nil:
+			return c.p.fault("AT+FRS=7", err)
+		case code == at.OK:
+			return nil
+		case code == at.NoCarrier:
+			return c.gone("AT+FRS=7", code)
+		}
+		if code, _, err = c.p.do(ctx, "AT+FTS=7", c.p.reply()); err != nil {
+			return c.p.fault("AT+FTS=7", err)
+		}
+		c.p.deafTo = code == at.OK // the call stands, the command is not known
+		return nil
+	}
+	if _, _, err := c.p.do(ctx, "AT+FTS=7", c.p.reply()); err != nil {
+		return c.p.fault("AT+FTS=7", err)
+	}
+	return nil // a modem without +FTS is slow enough by itself
+}
+
+// settle brings the modem from a call's implicit command to command state.
+func (c *call) settle(ctx context.Context) error {
+	open := c.open
+	c.open = none
+	switch open {
+	case implicitHear:
+		return c.p.abort(ctx)
+	case implicitSay:
+		return c.stop(ctx)
+	}
+	return nil
+}
+
+// stop ends a transmission before its time. It has its own limit.
+func (c *call) stop(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	if err := c.p.conn.Write(ctx, []byte{at.DLE, at.ETX}, c.p.signal(drainTime)); err != nil {
+		return c.p.fault("stop transmission", err)
+	}
+	_, err := c.result(ctx, c.p.signal(drainTime))
+	return err
+}
+
+// result waits for the end of a transmission.
+func (c *call) result(ctx context.Context, within time.Duration) (at.Code, error) {
+	code, _, err := c.p.conn.Result(ctx, within)
+	if err != nil {
+		return code, c.p.fault("end of transmission", err)
+	}
+	return code, nil
+}
+
+// gone says what a result code means that ends a transmission too early.
+func (c *call) gone(what string, code at.Code) error {
+	if code == at.OK {
+		return errUnderrun
+	}
+	c.lost = true
+	return fmt.Errorf("class1: %s: the modem says %v: %w", what, code, line.ErrHungUp)
+}

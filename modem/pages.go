@@ -1,0 +1,128 @@
+package modem
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/faxmesh/faxmesh/modem/dis"
+	"github.com/faxmesh/faxmesh/modem/t30"
+	"github.com/faxmesh/faxmesh/modem/t4"
+)
+
+// sending is the desk of a call out.
+type sending struct {
+	out  Outgoing
+	held [2]heldPage // the page under way; the one after it
+}
+
+type heldPage struct {
+	index int
+	page  Page
+}
+
+func (s *sending) do(_ context.Context, o t30.Order) (in t30.Event) {
+	switch o.Kind {
+	case t30.Look:
+		var p Page
+		if p, in.Err = s.page(o.Page); in.Err == nil {
+			in.Format = dis.Format{Width: p.Image.Width, Resolution: p.Resolution}
+		}
+	case t30.Code:
+		var p Page
+		if p, in.Err = s.page(o.Page); in.Err == nil {
+			in.Data = code(p.Image, o.Session)
+		}
+	case t30.Confirm:
+		if s.out.Confirmed != nil {
+			in.Err = s.out.Confirmed(o.Page)
+		}
+	default:
+		in.Err = fmt.Errorf("modem: order %d is not for a sender", o.Kind)
+	}
+	return in
+}
+
+// page asks for page i unless it is one of the last two that were asked for.
+func (s *sending) page(i int) (Page, error) {
+	for _, h := range s.held {
+		if h.page.Image != nil && h.index == i {
+			return h.page, nil
+		}
+	}
+	p, err := s.out.Pages.Page(i)
+	if err == nil && (p.Image == nil || p.Image.Width <= 0 || p.Image.Height <= 0) {
+		err = errors.New("it is empty")
+	}
+	if err != nil {
+		return Page{}, fmt.Errorf("page %d: %w", i+1, err)
+	}
+	s.held = [2]heldPage{s.held[1], {i, p}}
+	return p, nil
+}
+
+// code codes a page for the line, least significant bit first.
+func code(b *t4.Bitmap, s dis.Session) []byte {
+	var data []byte
+	if s[dis.MMR] != 0 {
+		data = t4.AppendMMR(nil, b)
+	} else {
+		opt := t4.MHOptions{RTC: true}
+		if rate, ok := s.LineRate(); ok && s[dis.ECM] == 0 {
+			ms := int(s.MinScanTime().Milliseconds())
+			opt.MinBits = (rate.BitsPerSecond()*ms + 999) / 1000
+		}
+		data = t4.AppendMH(nil, b, opt)
+	}
+	t4.Reverse(data)
+	return data
+}
+
+// receiving is the desk of a call in.
+type receiving struct {
+	in     Incoming
+	judged ReceivedPage
+}
+
+func (r *receiving) do(ctx context.Context, o t30.Order) (in t30.Event) {
+	switch o.Kind {
+	case t30.Judge:
+		r.judged, in.Quality = decode(o.Data, o.Session)
+	case t30.Store:
+		r.judged.Index = o.Page
+		if in.Err = r.in.Store(ctx, r.judged); in.Err != nil {
+			in.Err = fmt.Errorf("store page %d: %w", o.Page+1, in.Err)
+		}
+		r.judged = ReceivedPage{}
+	default:
+		in.Err = fmt.Errorf("modem: order %d is not for a receiver", o.Kind)
+	}
+	return in
+}
+
+// decode decodes a page as it came from the line. What T.6 cannot decode was
+// sent that way, for ECM lets no damage through: the rows before it are kept
+// and the page is marked by one bad row.
+func decode(data []byte, s dis.Session) (ReceivedPage, t30.Quality) {
+	data = bytes.Clone(data)
+	t4.Reverse(data)
+	f := s.Format()
+	var image *t4.Bitmap
+	var q t4.Quality
+	switch s.Coding() {
+	case "MMR":
+		var err error
+		image, err = t4.DecodeMMR(data, f.Width, t4.MaxRows)
+		q.Rows = image.Height
+		if err != nil {
+			q.BadRows = 1
+		}
+	case "MR":
+		image, q = t4.DecodeMR(data, f.Width, t4.MaxRows)
+	default:
+		image, q = t4.DecodeMH(data, f.Width, t4.MaxRows)
+	}
+	page := ReceivedPage{Image: image, Resolution: f.Resolution, BadRows: q.BadRows}
+	return page, t30.Quality{Rows: q.Rows, BadRows: q.BadRows, ConsecutiveBad: q.ConsecutiveBad}
+}

@@ -1,0 +1,229 @@
+package modem
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/faxmesh/faxmesh/modem/dis"
+	"github.com/faxmesh/faxmesh/modem/line"
+	"github.com/faxmesh/faxmesh/modem/status"
+	"github.com/faxmesh/faxmesh/modem/t30"
+)
+
+// Options limits what a Modem offers and uses. The zero value limits nothing.
+type Options struct {
+	NoECM   bool
+	NoMMR   bool
+	MaxRate line.Rate    // highest rate; V21: no limit
+	Log     *slog.Logger // nil: nothing is logged
+}
+
+// Time on the wall clock for ending a call in good order.
+const (
+	hangUpTimeout = 30 * time.Second
+	// abortTimeout is for what remains to be said after a call is aborted: DCN,
+	// or the last confirmation.
+	abortTimeout = 15 * time.Second
+)
+
+// New makes a Modem of a Phone by running T.30 on its lines.
+func New(p Phone, opt Options) Modem {
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	return &phoneModem{Phone: p, opt: opt}
+}
+
+// phoneModem is a Phone whose host runs T.30.
+type phoneModem struct {
+	Phone
+	opt Options
+}
+
+// capabilities are what this host can do, within the options.
+func (o Options) capabilities() dis.Capabilities {
+	c := dis.Capabilities{
+		dis.Receive: 1, dis.Rate: dis.V27terV29V17, dis.Fine: 1, dis.Superfine: 1, dis.MR: 1,
+		dis.Width: dis.Width303, dis.Length: dis.Unlimited, dis.ScanTime: dis.ScanTimeNone,
+		dis.ECM: 1, dis.MMR: 1,
+	}
+	switch {
+	case o.MaxRate == line.V21 || o.MaxRate.V17():
+	case o.MaxRate >= line.V29x7200:
+		c[dis.Rate] = dis.V27terV29
+	case o.MaxRate == line.V27ter4800:
+		c[dis.Rate] = dis.V27ter
+	default:
+		c[dis.Rate] = dis.V27terFallback
+	}
+	if o.NoECM {
+		c[dis.ECM], c[dis.MMR] = 0, 0
+	}
+	if o.NoMMR {
+		c[dis.MMR] = 0
+	}
+	return c
+}
+
+func (m *phoneModem) Send(ctx context.Context, out Outgoing) Report {
+	if out.Pages == nil || out.First < 0 || out.First >= out.Pages.Len() {
+		return Report{Status: status.BadDocument, Err: errors.New("modem: the document has no page to send")}
+	}
+	stage := stages{tell: out.Stage}
+	stage.set(Stage{Name: "dialing"})
+	defer m.hangUp(ctx)
+	l, err := m.Dial(ctx, out.Number)
+	if err != nil {
+		return failed(ctx, fmt.Errorf("dial: %w", err))
+	}
+	stage.set(Stage{Name: "answered"})
+	e := t30.NewSender(t30.SenderConfig{
+		Station: out.Station,
+		Own:     m.opt.capabilities(),
+		MaxRate: m.opt.MaxRate,
+		First:   out.First,
+		Pages:   out.Pages.Len(),
+	})
+	c := call{line: l, stage: stage, desk: &sending{out: out}}
+	return c.run(ctx, e)
+}
+
+func (m *phoneModem) Receive(ctx context.Context, in Incoming) Report {
+	stage := stages{tell: in.Stage}
+	defer m.hangUp(ctx)
+	l, err := m.Answer(ctx)
+	if err != nil {
+		return failed(ctx, fmt.Errorf("answer: %w", err))
+	}
+	stage.set(Stage{Name: "answered"})
+	e := t30.NewReceiver(t30.ReceiverConfig{Station: in.Station, Own: m.opt.capabilities()})
+	c := call{line: l, stage: stage, desk: &receiving{in: in}}
+	return c.run(ctx, e)
+}
+
+// hangUp puts the line on hook, whatever has become of ctx.
+func (m *phoneModem) hangUp(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), hangUpTimeout)
+	defer cancel()
+	if err := m.HangUp(ctx); err != nil {
+		m.opt.Log.Warn("the line could not be put on hook; the modem needs a reset", "err", err)
+	}
+}
+
+// failed reports a call that was not set up.
+func failed(ctx context.Context, err error) Report {
+	code := status.ModemFailure
+	var known *status.Error
+	switch {
+	case errors.As(err, &known):
+		code = known.Code
+	case ctx.Err() != nil:
+		code = status.Aborted
+	case errors.Is(err, line.ErrHungUp):
+		code = status.LineDropped
+	}
+	return Report{Status: code, Err: err}
+}
+
+// desk carries out the orders that have to do with pages.
+type desk interface {
+	do(ctx context.Context, o t30.Order) t30.Event
+}
+
+// call is one call on a line.
+type call struct {
+	line  line.Line
+	stage stages
+	desk  desk
+}
+
+// run steps the engine until the call is over. When ctx is cancelled, whatever
+// is being said or heard is broken off and the engine told to end; what it says
+// then has a time limit of its own.
+func (c *call) run(ctx context.Context, e *t30.Engine) Report {
+	wire := ctx
+	var in t30.Event
+	for {
+		in.Now = c.line.Now()
+		if ctx.Err() != nil {
+			in.Abort = true
+			if wire == ctx {
+				limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
+				defer cancel() // once: from now on wire is another
+				wire = limited
+			}
+		}
+		o := e.Step(in)
+		if o.Kind == t30.Done {
+			return c.report(o.Report)
+		}
+		c.progress(o)
+		in = c.carryOut(ctx, wire, o)
+	}
+}
+
+func (c *call) carryOut(ctx, wire context.Context, o t30.Order) (in t30.Event) {
+	switch o.Kind {
+	case t30.Say:
+		in.Err = c.line.Say(wire, o.Signal)
+	case t30.Hear:
+		in.Heard, in.Err = c.line.Hear(wire, o.Listen)
+	default:
+		return c.desk.do(ctx, o)
+	}
+	// A signal broken off by ctx is no fault of the line.
+	if ctx.Err() != nil && !errors.Is(in.Err, line.ErrHungUp) {
+		in.Err = nil
+	}
+	return in
+}
+
+func (c *call) report(r t30.Report) Report {
+	return Report{
+		Status:     r.Status,
+		Err:        r.Err,
+		Remote:     r.Remote,
+		Pages:      r.Pages,
+		Rate:       r.Rate,
+		ECM:        r.ECM,
+		Coding:     r.Coding,
+		Duration:   c.line.Now(),
+		Transcript: r.Transcript,
+	}
+}
+
+// progress tells people what an order means to them.
+func (c *call) progress(o t30.Order) {
+	image := o.Kind == t30.Hear && o.Listen.Rate != line.V21
+	switch {
+	case o.Kind == t30.Say && o.Signal.Kind == line.Training, image && o.Listen.Want == line.Training:
+		c.stage.set(Stage{Name: "training", Detail: detail(o.Session)})
+	case o.Kind == t30.Code, image:
+		c.stage.set(Stage{Name: "page", Page: o.Page, Detail: detail(o.Session)})
+	}
+}
+
+// detail is as "V.17 14400, ECM, MMR".
+func detail(s dis.Session) string {
+	rate, _ := s.LineRate()
+	if s[dis.ECM] != 0 {
+		return rate.String() + ", ECM, " + s.Coding()
+	}
+	return rate.String() + ", " + s.Coding()
+}
+
+// stages tells of each stage once.
+type stages struct {
+	tell func(Stage)
+	last Stage
+}
+
+func (s *stages) set(now Stage) {
+	if s.tell != nil && now != s.last {
+		s.tell(now)
+	}
+	s.last = now
+}

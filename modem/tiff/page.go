@@ -76,7 +76,7 @@ func (f *File) decode(p directoryPage) (*t4.Bitmap, error) {
 		if i < len(counts) {
 			length = int64(counts[i])
 		}
-		data, err := f.strip(int64(offsets[i]), length)
+		data, whole, err := f.strip(int64(offsets[i]), length)
 		if err != nil {
 			return nil, fmt.Errorf("strip %d: %w", i+1, err)
 		}
@@ -88,6 +88,9 @@ func (f *File) decode(p directoryPage) (*t4.Bitmap, error) {
 		b, err := p.decodeStrip(data, rows)
 		if err != nil {
 			return nil, fmt.Errorf("strip %d: %w", i+1, err)
+		}
+		if !whole && b.Height < rows {
+			return nil, fmt.Errorf("strip %d: %w: the file ends after %d of %d rows", i+1, ErrFormat, b.Height, rows)
 		}
 		p.finish(b)
 		page.Pix = append(page.Pix, make([]byte, first*page.Stride-len(page.Pix))...)
@@ -102,15 +105,18 @@ func (f *File) decode(p directoryPage) (*t4.Bitmap, error) {
 
 // strip reads a strip. A length of zero or past the end of the file means up to
 // the end: many programs get it wrong, and the code in the strip ends by itself.
-func (f *File) strip(at, length int64) ([]byte, error) {
-	if at < 8 || at >= f.size {
-		return nil, fmt.Errorf("%w: it lies outside the file", ErrFormat)
+// It is not whole if the file ends before it should.
+func (f *File) strip(at, length int64) (data []byte, whole bool, err error) {
+	left := f.size - at
+	if at < 8 || left <= 0 {
+		return nil, false, fmt.Errorf("%w: it lies outside the file", ErrFormat)
 	}
-	if length == 0 || length > f.size-at {
-		length = f.size - at
+	whole = length <= left
+	if length == 0 || !whole {
+		length = left
 	}
-	data := make([]byte, min(length, MaxPageData))
-	return data, f.read(data, at)
+	data = make([]byte, min(length, MaxPageData))
+	return data, whole, f.read(data, at)
 }
 
 // maxBadRows is the percentage of damaged Group 3 rows from which a page is

@@ -1,0 +1,47 @@
+//go:build linux || darwin
+
+package serial
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// openSide opens a second descriptor, through which the flags that the library
+// leaves alone can be set. It stays open as long as the port.
+func openSide(path string, _ Flow) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+}
+
+// setFlow sets the flow control of the device behind side.
+func setFlow(side *os.File, flow Flow) error {
+	raw, err := side.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		t, err := unix.IoctlGetTermios(int(fd), getTermios)
+		if err != nil {
+			failed = err
+			return
+		}
+		t.Cflag &^= unix.CRTSCTS
+		t.Iflag &^= unix.IXON | unix.IXOFF | unix.IXANY
+		switch flow {
+		case RTSCTS:
+			t.Cflag |= unix.CRTSCTS
+		case XONXOFF:
+			t.Iflag |= unix.IXON | unix.IXOFF
+		}
+		failed = unix.IoctlSetTermios(int(fd), setTermios, t)
+	})
+	return errors.Join(err, failed)
+}
+
+// noModemLines reports whether a device says that it has no control lines.
+func noModemLines(err error) bool {
+	return errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.EINVAL)
+}

@@ -1,0 +1,123 @@
+// Package serial opens the serial ports of modems.
+//
+// It adds to go.bug.st/serial what fax modems need: flow control, which that
+// library lacks, paths of any kind (a pseudo-terminal has no modem control
+// lines, and that is no error), and one clear error when a device vanishes.
+package serial
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	bugst "go.bug.st/serial"
+)
+
+// Flow is how the modem and the computer hold each other up. Without it a page
+// overruns the modem's buffer; RTS/CTS is the sound choice, because XON and XOFF
+// are also octets of received images.
+type Flow uint8
+
+// The kinds of flow control.
+const (
+	RTSCTS Flow = iota
+	XONXOFF
+	None
+)
+
+func (f Flow) String() string {
+	switch f {
+	case RTSCTS:
+		return "RTS/CTS"
+	case XONXOFF:
+		return "XON/XOFF"
+	}
+	return "none"
+}
+
+// DefaultSpeed is the speed of the port, not of the line: 14400 bit/s with
+// doubled DLEs need more than 19200.
+const DefaultSpeed = 115200
+
+// ErrGone: the device has vanished, as when an adapter is unplugged. The port
+// must be closed; opening it again works when the device is back.
+var ErrGone = errors.New("serial: the device is gone; close the port and open it again when the device is back")
+
+// Port is an open serial port.
+type Port struct {
+	path   string
+	port   bugst.Port
+	closed atomic.Bool
+	close  func() error
+}
+
+// Open opens the device at path with 8 bits, no parity, at speed bits per second
+// (0: DefaultSpeed). The port raises DTR and RTS where it has them.
+func Open(path string, speed int, flow Flow) (*Port, error) {
+	if speed == 0 {
+		speed = DefaultSpeed
+	}
+	side, err := openSide(path, flow) // first: the port takes the device for itself
+	if err != nil {
+		return nil, fmt.Errorf("serial: open %s: %w", path, err)
+	}
+	port, err := bugst.Open(path, &bugst.Mode{BaudRate: speed})
+	if err != nil {
+		side.Close()
+		return nil, fmt.Errorf("serial: open %s: %w", path, err)
+	}
+	if err := setFlow(side, flow); err != nil {
+		port.Close()
+		side.Close()
+		return nil, fmt.Errorf("serial: set flow control %v on %s: %w", flow, path, err)
+	}
+	p := &Port{path: path, port: port}
+	p.close = sync.OnceValue(func() error {
+		p.closed.Store(true)
+		port.ResetOutputBuffer() // lets go of a Write that waits for the modem
+		return errors.Join(port.Close(), side.Close())
+	})
+	return p, nil
+}
+
+// Read waits for octets.
+func (p *Port) Read(b []byte) (int, error) {
+	n, err := p.port.Read(b)
+	if n == 0 && err == nil && len(b) > 0 {
+		err = io.ErrUnexpectedEOF // there is no time limit that could have run out
+	}
+	return n, p.fault("read", err)
+}
+
+// Write waits until the system has taken b, which says nothing about the modem.
+func (p *Port) Write(b []byte) (int, error) {
+	n, err := p.port.Write(b)
+	return n, p.fault("write", err)
+}
+
+// SetDTR raises or drops Data Terminal Ready; dropping it hangs most modems up.
+// It is false if the port has no such line.
+func (p *Port) SetDTR(on bool) (bool, error) {
+	err := p.port.SetDTR(on)
+	if err != nil && noModemLines(err) {
+		return false, nil
+	}
+	return err == nil, p.fault("set DTR", err)
+}
+
+// Close gives the device back. It is idempotent and ends a Read and a Write
+// under way.
+func (p *Port) Close() error { return p.close() }
+
+// fault tells a vanished device from one that was closed here.
+func (p *Port) fault(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if p.closed.Load() {
+		return fmt.Errorf("serial: %s %s: the port is closed: %w", what, p.path, err)
+	}
+	return fmt.Errorf("%w (%s %s: %w)", ErrGone, what, p.path, err)
+}

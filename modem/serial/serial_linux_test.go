@@ -1,0 +1,174 @@
+package serial
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// pty makes a pseudo-terminal; the test plays the modem on its master.
+func pty(t *testing.T) (master *os.File, path string) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { master.Close() })
+	raw, err := master.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) {
+		if err := unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0); err != nil {
+			t.Fatal(err)
+		}
+		n, err := unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path = fmt.Sprintf("/dev/pts/%d", n)
+	})
+	return master, path
+}
+
+func TestOctetsPassUnchanged(t *testing.T) {
+	master, path := pty(t)
+	link := filepath.Join(t.TempDir(), "modem")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	p, err := Open(link, 38400, None)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	want := []byte("\x00\x03\x10\x11\x13\r\n\x1a\xff")
+	for _, way := range []struct {
+		from interface{ Write([]byte) (int, error) }
+		to   interface{ Read([]byte) (int, error) }
+	}{{master, p}, {p, master}} {
+		if _, err := way.from.Write(want); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, 0, len(want))
+		for b := make([]byte, 64); len(got) < len(want); {
+			n, err := way.to.Read(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, b[:n]...)
+		}
+		if string(got) != string(want) {
+			t.Errorf("%q came as %q", want, got)
+		}
+	}
+	if has, err := p.SetDTR(false); has || err != nil {
+		t.Errorf("DTR of a pseudo-terminal: %v, %v", has, err)
+	}
+}
+
+func TestFlowControlIsSet(t *testing.T) {
+	for _, tt := range []struct {
+		flow         Flow
+		cflag, iflag uint32
+	}{{None, 0, 0}, {RTSCTS, unix.CRTSCTS, 0}, {XONXOFF, 0, unix.IXON | unix.IXOFF}} {
+		_, path := pty(t)
+		f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0) // the port lets nobody in later
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := Open(path, 0, tt.flow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tio, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, i := tio.Cflag&unix.CRTSCTS, tio.Iflag&(unix.IXON|unix.IXOFF); c != tt.cflag || i != tt.iflag {
+			t.Errorf("%v: cflag %#x, iflag %#x", tt.flow, c, i)
+		}
+		f.Close()
+		p.Close()
+	}
+}
+
+func TestDeviceVanishes(t *testing.T) {
+	master, path := pty(t)
+	p, err := Open(path, 0, None)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	read := make(chan error, 1)
+	go func() {
+		_, err := p.Read(make([]byte, 1))
+		read <- err
+	}()
+	master.Close()
+	if err := within(t, read); !errors.Is(err, ErrGone) {
+		t.Errorf("read: %v", err)
+	}
+	if _, err := p.Write([]byte("AT\r")); !errors.Is(err, ErrGone) {
+		t.Errorf("write: %v", err)
+	}
+}
+
+func TestCloseEndsReadAndWrite(t *testing.T) {
+	_, path := pty(t)
+	p, err := Open(path, 0, None)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 2)
+	go func() {
+		_, err := p.Read(make([]byte, 1))
+		ended <- err
+	}()
+	go func() {
+		for { // nobody reads the master: this waits in the end
+			if _, err := p.Write(make([]byte, 4096)); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	if err := p.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	p.Close()
+	for range 2 {
+		if err := within(t, ended); err == nil || errors.Is(err, ErrGone) {
+			t.Errorf("after closing: %v", err)
+		}
+	}
+}
+
+func within(t *testing.T, c <-chan error) error {
+	t.Helper()
+	select {
+	case err := <-c:
+		return err
+	case <-time.After(5 * time.Second):
+		t.Fatal("does not end")
+		return nil
+	}
+}
+
+func TestOpenFails(t *testing.T) {
+	if _, err := Open(filepath.Join(t.TempDir(), "none"), 0, None); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("missing device: %v", err)
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(file, 0, None); err == nil {
+		t.Error("a plain file was opened as a port")
+	}
+}

@@ -15,11 +15,12 @@ const EventsKept = 1000
 // told nothing.
 func (d *draft) tell(account string, e fax.Event) {
 	key := fax.Fold(account)
-	if !d.has(inAccounts, key) {
+	r := load[accountRecord](d, inAccounts, key)
+	if r == nil {
 		return
 	}
 	seq := d.lastEvent(key) + 1
-	e.Account, e.Seq = account, seq
+	e.Account, e.Seq = r.Account.Name, seq
 	d.store(inEvents, eventKey(key, seq), e)
 	d.put(inEventSeq, key, []byte(number64(seq)))
 	if seq > EventsKept {

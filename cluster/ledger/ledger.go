@@ -21,6 +21,10 @@ const formatNumber = 1
 // lockWait bounds how long Open waits for another process to let the file go.
 const lockWait = 2 * time.Second
 
+// mapAhead is the address space taken for the file in advance. Growing past it
+// makes a command wait until no snapshot is open.
+const mapAhead = 1 << 30
+
 // ErrClosed is returned by everything after Close.
 var ErrClosed = errors.New("the ledger is closed")
 
@@ -72,7 +76,11 @@ func create(path string) error {
 
 // openFile opens a bbolt file and sees to its buckets.
 func openFile(path string) (*bbolt.DB, error) {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
+	options := bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType, InitialMmapSize: mapAhead}
+	if runtime.GOOS == "windows" {
+		options.InitialMmapSize = 0 // there the file would grow with the map
+	}
+	db, err := bbolt.Open(path, 0o600, &options)
 	if err != nil {
 		if errors.Is(err, bbolt.ErrTimeout) {
 			return nil, fmt.Errorf("another process has it open: %w", err)

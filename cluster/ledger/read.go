@@ -62,7 +62,7 @@ var states = [...]fax.State{fax.Queued, fax.Held, fax.Assigned, fax.Dialing, fax
 // Jobs returns the jobs that the filter chooses, the newest first. It costs
 // what it returns: jobs in other states or of other owners are not looked at.
 func (l *Ledger) Jobs(f JobFilter) ([]fax.Job, error) {
-	wanted := f.States
+	wanted := slices.Compact(slices.Sorted(slices.Values(f.States)))
 	if len(wanted) == 0 {
 		wanted = states[:]
 	}

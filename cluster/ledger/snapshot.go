@@ -144,11 +144,14 @@ func check(path string) error {
 		return err
 	}
 	err = db.View(func(tx *bbolt.Tx) error {
-		for err := range tx.Check() {
-			return err
+		var first error
+		for err := range tx.Check() { // to its end: it reads until then
+			if first == nil {
+				first = err
+			}
 		}
 		_, err := positionOf(tx)
-		return err
+		return errors.Join(first, err)
 	})
 	return errors.Join(err, db.Close())
 }

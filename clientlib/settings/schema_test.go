@@ -72,7 +72,7 @@ func TestLayersAndTheirOrigin(t *testing.T) {
 		{"NETWORK", "SERVERUDPPORT", "7487", "default"},
 		{"NODE", "NAME", "north", "--name"},
 		{"LINE2", "DEVICE", "/dev/ttyS1", "NCFX_LINE2_DEVICE"},
-		{"LINE2", "SPEED", "19200", "default"},
+		{"LINE2", "SPEED", "115200", "default"},
 	} {
 		if text, origin := v.Text(c[0], c[1]), v.Origin(c[0], c[1]); text != c[2] || origin != c[3] {
 			t.Errorf("[%s] %s is %q from %s, want %q from %s", c[0], c[1], text, origin, c[2], c[3])
@@ -156,8 +156,8 @@ func TestServerLines(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Line{
-		{Name: "line2", Device: "[::1]:7499", Type: TypeSimulated, Number: "100", StationID: "NORTH", Speed: 9600, FlowControl: "NONE", Init: "&F"},
-		{Name: "line10", Device: "/dev/ttyS9", Type: TypeClass1, Number: "+45 10", StationID: "+45 10", Speed: 19200, FlowControl: "RTSCTS"},
+		{Index: 2, Name: "line2", Device: "[::1]:7499", Type: TypeSimulated, Number: "100", StationID: "NORTH", Speed: 9600, FlowControl: "NONE", Init: "&F"},
+		{Index: 10, Name: "line10", Device: "/dev/ttyS9", Type: TypeClass1, Number: "+45 10", StationID: "+45 10", Speed: 115200, FlowControl: "RTSCTS"},
 	}
 	if got := v.Server().Lines; !reflect.DeepEqual(got, want) {
 		t.Errorf("lines are %+v, want %+v", got, want)

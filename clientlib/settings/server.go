@@ -43,7 +43,7 @@ var ServerSchema = &Schema{
 		{Section: "LINE#", Name: "TYPE", Kind: Word, Default: TypeClass1, Words: []string{TypeClass1, TypeSimulated}, Help: "What is plugged in there."},
 		{Section: "LINE#", Name: "NUMBER", Kind: Text, High: fax.MaxNumber, Help: "Telephone number of the line."},
 		{Section: "LINE#", Name: "STATIONID", Kind: Text, High: fax.StationLen, Help: "Identification sent to remote stations (TSI, CSI); empty is the number."},
-		{Section: "LINE#", Name: "SPEED", Kind: Number, Default: "19200", Low: 1200, High: 921600, Help: "Speed of the serial port in bit/s."},
+		{Section: "LINE#", Name: "SPEED", Kind: Number, Default: "115200", Low: 1200, High: 921600, Help: "Speed of the serial port in bit/s."},
 		{Section: "LINE#", Name: "FLOWCONTROL", Kind: Word, Default: "RTSCTS", Words: []string{"RTSCTS", "XONXOFF", "NONE"}, Help: "Flow control of the serial port."},
 		{Section: "LINE#", Name: "INIT", Kind: Text, High: 255, Help: "AT commands sent to the modem after its reset, without the AT."},
 	},
@@ -69,6 +69,7 @@ type Listen struct {
 
 // Line is one [LINEn].
 type Line struct {
+	Index       int    // n
 	Name        string // as "line1"
 	Device      string // serial port; for a simulated line host:port of the exchange
 	Type        string // TypeClass1 or TypeSimulated
@@ -103,6 +104,7 @@ func (v *Values) listen(address, port, advertise string) Listen {
 
 func (v *Values) line(section string) Line {
 	l := Line{
+		Index:       sectionNumber("LINE", section),
 		Name:        strings.ToLower(section),
 		Device:      strings.TrimPrefix(v.Text(section, "DEVICE"), ExchangePrefix),
 		Type:        v.Text(section, "TYPE"),

@@ -62,9 +62,9 @@ Whoever can connect can call and be called, so it listens on loopback only.`,
 func (s *simulation) check() error {
 	c := s.config
 	switch {
-	case c.Speed <= 0 || c.Speed > maxSpeed:
+	case !(c.Speed > 0 && c.Speed <= maxSpeed): // NaN as well
 		return terminal.Usagef("--speed must be above 0 and at most %d", maxSpeed)
-	case c.Conditions.Image < 0 || c.Conditions.Image > 1, c.Conditions.Control < 0 || c.Conditions.Control > 1:
+	case !isRate(c.Conditions.Image), !isRate(c.Conditions.Control):
 		return terminal.Usagef("a bit error rate is from 0 to 1, as 1e-5")
 	case c.Conditions.Ceiling < 0, c.Conditions.CutAfter < 0:
 		return terminal.Usagef("--ceiling and --cut-after cannot be negative")
@@ -133,3 +133,6 @@ func callLine(e exchange.Event) string {
 	}
 	return text
 }
+
+// isRate is false for NaN.
+func isRate(p float64) bool { return p >= 0 && p <= 1 }

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"github.com/faxmesh/faxmesh/clientlib/fax"
+	"github.com/faxmesh/faxmesh/clientlib/settings"
+	"github.com/faxmesh/faxmesh/modem"
+	"github.com/faxmesh/faxmesh/modem/class1"
+	"github.com/faxmesh/faxmesh/modem/exchange"
+	"github.com/faxmesh/faxmesh/modem/serial"
+	"github.com/faxmesh/faxmesh/modem/status"
+)
+
+// errUnplugged: the modem's port is not open. Reset opens it.
+var errUnplugged = errors.New("the modem is not plugged in")
+
+// plugged is a modem whose port comes and goes: a USB cable is pulled, a
+// simulated exchange is started later than the node. It is opened by Reset, and
+// given up when it fails, so that whoever resets a failed modem finds it again.
+type plugged struct {
+	open func(context.Context) (modem.Modem, error)
+
+	mu     sync.Mutex
+	now    modem.Modem // nil: not open
+	closed bool
+}
+
+func (p *plugged) current() modem.Modem {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.now
+}
+
+// giveUp closes a modem that has failed.
+func (p *plugged) giveUp(m modem.Modem) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.now == m {
+		p.now = nil
+		m.Close() // what is broken need not close well
+	}
+}
+
+func (p *plugged) Send(ctx context.Context, out modem.Outgoing) modem.Report {
+	m := p.current()
+	if m == nil {
+		return modem.Report{Status: status.ModemFailure, Err: errUnplugged}
+	}
+	return m.Send(ctx, out)
+}
+
+func (p *plugged) WaitRing(ctx context.Context) (modem.Ring, error) {
+	m := p.current()
+	if m == nil {
+		return modem.Ring{}, errUnplugged
+	}
+	ring, err := m.WaitRing(ctx)
+	if err != nil && ctx.Err() == nil {
+		p.giveUp(m)
+	}
+	return ring, err
+}
+
+func (p *plugged) Receive(ctx context.Context, in modem.Incoming) modem.Report {
+	m := p.current()
+	if m == nil {
+		return modem.Report{Status: status.ModemFailure, Err: errUnplugged}
+	}
+	return m.Receive(ctx, in)
+}
+
+func (p *plugged) Reset(ctx context.Context) error {
+	if m := p.current(); m != nil {
+		err := m.Reset(ctx)
+		if err != nil && ctx.Err() == nil {
+			p.giveUp(m)
+		}
+		return err
+	}
+	m, err := p.open(ctx)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return errors.Join(errUnplugged, m.Close())
+	}
+	p.now = m
+	return nil
+}
+
+func (p *plugged) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	if p.now == nil {
+		return nil
+	}
+	m := p.now
+	p.now = nil
+	return m.Close()
+}
+
+// plugIn makes the modem of a configured line. A modem that is not there yet is
+// looked for again by those who use it.
+func plugIn(ctx context.Context, l settings.Line, log *slog.Logger) *plugged {
+	p := &plugged{open: func(ctx context.Context) (modem.Modem, error) {
+		phone, err := openPhone(ctx, l, log)
+		if err != nil {
+			return nil, err
+		}
+		return modem.New(phone, modem.Options{Log: log}), nil
+	}}
+	if err := p.Reset(ctx); err != nil {
+		log.Warn("the modem cannot be opened now and is tried again", "line", l.Name, "device", l.Device, "err", err)
+	}
+	return p
+}
+
+// flows are the values of FLOWCONTROL.
+var flows = map[string]serial.Flow{"RTSCTS": serial.RTSCTS, "XONXOFF": serial.XONXOFF, "NONE": serial.None}
+
+// openPhone opens the port of a line and the Class 1 modem behind it.
+func openPhone(ctx context.Context, l settings.Line, log *slog.Logger) (*class1.Phone, error) {
+	config := class1.Config{Log: log}
+	if l.Init != "" {
+		config.Init = []string{"AT" + strings.TrimPrefix(strings.ToUpper(l.Init), "AT")}
+	}
+	if l.Type == settings.TypeSimulated {
+		port, err := exchange.DialPort(ctx, l.Device, fax.Digits(l.Number))
+		if err != nil {
+			return nil, fmt.Errorf("plug the simulated modem %s in: %w", l.Number, err)
+		}
+		config.Speed = port.Speed()
+		return class1.Open(ctx, port, config)
+	}
+	port, err := serial.Open(l.Device, l.Speed, flows[l.FlowControl])
+	if err != nil {
+		return nil, fmt.Errorf("open the modem's port: %w", err)
+	}
+	return class1.Open(ctx, port, config)
+}

@@ -25,10 +25,11 @@ const (
 	// T2 (T.30 figure 5-2b), nominally 6 s; the sender waits twice T2.
 	eomWait   = 6 * time.Second
 	reDISWait = 2 * T2
-	// repeatWindow: a post-message command without a page before it is a
-	// repetition only if it ends this soon after our response did. The sender's
-	// T4 started before that response; a page that was missed takes longer.
-	repeatWindow = 4500 * time.Millisecond
+	// repeatWindow: a post-message command without a page before it is taken for
+	// a repetition only if it ends this soon after our response did. A sender's
+	// T4 starts before that response, so its repetition ends T4 behind it; a page
+	// of A4 length that went unheard, with its command, takes longer.
+	repeatWindow = 4 * time.Second
 )
 
 // Limits on repetition.

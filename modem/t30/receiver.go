@@ -27,7 +27,7 @@ type receiver struct {
 	idle     int           // commands since anything was gained
 	finished bool          // nothing is missing if the line goes now
 	spoilt   bool          // the sender has abandoned a page
-	page     incoming
+	in       incoming
 	burst    burst
 	reply    reply
 }
@@ -159,7 +159,7 @@ func (r *receiver) setUp(frame []byte) Order {
 		return r.refuse(err)
 	}
 	r.agreed(session)
-	r.page, r.burst, r.reply = incoming{}, burst{}, reply{}
+	r.in, r.burst, r.reply = incoming{}, burst{}, reply{}
 	r.finished = false
 	return r.awaitTCF()
 }
@@ -209,9 +209,9 @@ func (r *receiver) awaitImage() Order {
 		case m.kind == image && r.ecm():
 			r.takeBurst(m.heard.Frames)
 		case m.kind == image && len(m.heard.Data) > 0 && len(m.heard.Data) <= line.MaxPage:
-			r.page.data, r.page.heard = slices.Clone(m.heard.Data), true
+			r.in.data, r.in.heard = slices.Clone(m.heard.Data), true
 		default:
-			r.page.missed = true
+			r.in.missed = true
 		}
 		return r.awaitPostMessage()
 	})

@@ -67,14 +67,14 @@ func (r *receiver) postPartial(frame []byte) Order {
 		if r.tooLong(len(f)) {
 			return r.fail(status.Fruitless, nil)
 		}
-		r.page.data = append(r.page.data, f...)
+		r.in.data = append(r.in.data, f...)
 	}
 	*b = burst{}
 	if to == NULL {
 		return r.answer(a)
 	}
 	return r.judge(func(q Quality) Order {
-		r.trans.decide(r.now, "page %d: %d rows, %d bad", r.Engine.page, q.Rows, q.BadRows)
+		r.trans.decide(r.now, "page %d: %d rows, %d bad", r.page, q.Rows, q.BadRows)
 		if q.Rows <= 0 {
 			return r.fail(status.NotStored, nil)
 		}
@@ -131,9 +131,9 @@ func (r *receiver) endOfRetransmission(frame []byte) Order {
 		return r.ignore(EOR)
 	}
 	to := plain(FCF(fif[0] &^ xBit))
-	r.trans.decide(r.now, "page %d is abandoned", r.Engine.page)
+	r.trans.decide(r.now, "page %d is abandoned", r.page)
 	r.spoilt = true
-	r.burst, r.page = burst{long: true}, incoming{}
+	r.burst, r.in = burst{long: true}, incoming{}
 	if to == NULL { // the rest of the page would be of no use
 		return r.fail(status.PageAbandoned, nil)
 	}

@@ -12,17 +12,17 @@ func (r *receiver) postMessage(f FCF) Order {
 	switch {
 	case r.ecm():
 		return r.ignore(f)
-	case r.page.heard:
+	case r.in.heard:
 		return r.judge(func(q Quality) Order {
 			answer := rateCopy(q)
 			r.trans.decide(r.now, "page %d: %d rows, %d bad, at most %d in a row",
-				r.Engine.page, q.Rows, q.BadRows, q.ConsecutiveBad)
+				r.page, q.Rows, q.BadRows, q.ConsecutiveBad)
 			if answer == RTN {
 				return r.answer(reply{fcf: RTN, to: f})
 			}
 			return r.store(reply{fcf: answer, to: f})
 		})
-	case r.reply.to == f && !r.page.missed && r.now-r.reply.at <= repeatWindow:
+	case r.reply.to == f && !r.in.missed && r.now-r.reply.at <= repeatWindow:
 		return r.replyAgain()
 	}
 	r.trans.decide(r.now, "no page before this %v", f)
@@ -32,24 +32,24 @@ func (r *receiver) postMessage(f FCF) Order {
 // judge has the page decoded.
 func (r *receiver) judge(then func(Quality) Order) Order {
 	r.next = func(in Event) Order { return then(in.Quality) }
-	return Order{Kind: Judge, Data: r.page.data}
+	return Order{Kind: Judge, Data: r.in.data}
 }
 
 // store has the page made durable, only then says so.
 func (r *receiver) store(a reply) Order {
 	r.next = func(Event) Order {
-		r.Engine.page++
+		r.page++
 		r.idle = 0
 		return r.answer(a)
 	}
-	return Order{Kind: Store, Data: r.page.data}
+	return Order{Kind: Store, Data: r.in.data}
 }
 
 // answer responds to a post-message command for the first time.
 func (r *receiver) answer(a reply) Order {
-	r.page, r.reply = incoming{data: r.page.data, missed: false}, a
+	r.in, r.reply = incoming{data: r.in.data, missed: false}, a
 	if a.to != NULL {
-		r.page.data = nil
+		r.in.data = nil
 	}
 	return r.say(func(Event) Order {
 		if a.to != NULL && (a.fcf == MCF || a.fcf == RTP) {
@@ -74,7 +74,7 @@ func (r *receiver) answered() Order {
 	good := a.fcf == MCF || a.fcf == RTP || a.fcf == ERR
 	r.finished = good && a.to == EOP
 	switch {
-	case r.Engine.page >= maxPages:
+	case r.page >= maxPages:
 		return r.fail(status.Fruitless, nil)
 	case a.fcf == PPR || a.to == NULL:
 		return r.awaitImage()
@@ -91,4 +91,4 @@ func (r *receiver) answered() Order {
 }
 
 // tooLong reports whether n more octets are more than a page may have.
-func (r *receiver) tooLong(n int) bool { return len(r.page.data)+n > line.MaxPage }
+func (r *receiver) tooLong(n int) bool { return len(r.in.data)+n > line.MaxPage }

@@ -82,12 +82,13 @@ func (t Terminal) Width() int {
 	return 80
 }
 
-// Report says on Err how a command ended: one sentence, then what to do.
+// Report says on Err how a command ended. An error of several, as the faults of
+// a settings file, takes a line for each.
 func (t Terminal) Report(program string, err error) {
 	if errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted")
 	}
-	fmt.Fprintf(t.Err, "%s: %v\n", program, err)
+	fmt.Fprintf(t.Err, "%s: %s\n", program, strings.ReplaceAll(err.Error(), "\n", "\n  "))
 }
 
 // Asking reports whether there is a person to answer questions.

@@ -36,21 +36,43 @@ func (s *eolScanner) next() (piece, bool) {
 		p.oneD = s.data[s.pos>>3]<<(s.pos&7)&0x80 != 0
 		s.pos++
 	}
-	p.start, p.zeros, s.behind = s.pos, s.pos, false
-	for s.pos < total {
-		w := word(s.data[s.pos>>3:]) << (s.pos & 7)
-		if w == 0 {
-			s.pos = min(s.pos&^7+64, total)
-			continue
-		}
-		one := s.pos + bits.LeadingZeros64(w)
-		s.pos = one + 1
-		if one-p.zeros >= eolZeros {
-			p.end, s.behind = one-eolZeros, true
-			return p, true
-		}
-		p.zeros = s.pos
+	p.start, s.behind = s.pos, false
+	p.zeros = s.nextZeros()
+	one, ok := s.nextOne(p.zeros + eolZeros)
+	if !ok {
+		s.pos, p.end = total, total
+		return p, false
 	}
-	p.end = total
-	return p, false
+	s.pos, s.behind, p.end = one+1, true, one-eolZeros
+	return p, true
+}
+
+// nextZeros returns where the next eolZeros zeros or more begin; the end of
+// data counts as zeros without end.
+func (s *eolScanner) nextZeros() int {
+	// Of a word that begins at any bit, this many bits are there to look at, so
+	// that zeros may begin in all but the last ten of them.
+	const seen = 64 - 7
+	const begin = seen - (eolZeros - 1)
+	for pos := s.pos; ; pos += begin {
+		w := ^word(s.data[pos>>3:]) << (pos & 7)
+		w &= w << 1 // a bit is set where two zeros begin,
+		w &= w << 2 // four,
+		w &= w << 4 // eight,
+		w &= w << 3 // eleven
+		if n := bits.LeadingZeros64(w); n < begin {
+			return pos + n
+		}
+	}
+}
+
+// nextOne returns where the next one is.
+func (s *eolScanner) nextOne(pos int) (int, bool) {
+	for pos < len(s.data)*8 {
+		if w := word(s.data[pos>>3:]) << (pos & 7); w != 0 {
+			return pos + bits.LeadingZeros64(w), true
+		}
+		pos = pos&^7 + 64
+	}
+	return 0, false
 }

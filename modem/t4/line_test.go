@@ -234,3 +234,36 @@ func TestReverse(t *testing.T) {
 		t.Errorf("%x, want %x", b, want)
 	}
 }
+
+// TestEOLs holds the scanner against one that goes bit by bit.
+func TestEOLs(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 1))
+	for range 2000 {
+		data := make([]byte, r.IntN(60))
+		for i := range data {
+			if r.IntN(3) > 0 {
+				data[i] = byte(1<<r.IntN(8)) * byte(r.IntN(2))
+			}
+		}
+		var want []piece
+		start, zeros := 0, 0 // the piece under way, the zeros behind its last one
+		for i := range len(data) * 8 {
+			if data[i/8]<<(i%8)&0x80 == 0 {
+				zeros++
+				continue
+			}
+			if zeros >= eolZeros {
+				want = append(want, piece{start, i - zeros, i - eolZeros, start > 0, true})
+				start = i + 1
+			}
+			zeros = 0
+		}
+		want = append(want, piece{start, len(data)*8 - zeros, len(data) * 8, start > 0, true})
+		s := eolScanner{data: data}
+		for i, w := range want {
+			if p, more := s.next(); p != w || more != (i < len(want)-1) {
+				t.Fatalf("% x: piece %d is %+v, want %+v", data, i, p, w)
+			}
+		}
+	}
+}

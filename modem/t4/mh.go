@@ -92,7 +92,7 @@ const endEOLs = rtcEOLs - 1
 // decodeT4 cuts the data at the EOLs, at whatever bit they are, and decodes
 // each piece on its own: so a broken code never swallows the row after it.
 func decodeT4(data []byte, width, maxRows int, twoD bool) (*Bitmap, Quality) {
-	page, err := emptyPage(width)
+	page, err := emptyPage(width, min(maxRows, len(data)*8/eolBits))
 	if err != nil {
 		return page, Quality{}
 	}
@@ -180,7 +180,7 @@ func (r *reader) row1D(cur []int32, width int32) ([]int32, bool) {
 // each beginning with an octet. It ends at the end of data or when maxRows rows
 // are there. Damage ends the page as in DecodeMMR.
 func DecodeRLE(data []byte, width, maxRows int) (*Bitmap, error) {
-	page, err := emptyPage(width)
+	page, err := emptyPage(width, min(maxRows, len(data)))
 	if err != nil {
 		return page, err
 	}

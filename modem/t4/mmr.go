@@ -58,7 +58,7 @@ func (w *writer) row2D(cur, ref []int32, width int32) {
 			w.put(modeCodes[int32(modeV0)+d])
 			a0 = a1
 			a++
-			b = otherColour(b)
+			b = otherColour(b, d)
 			continue
 		}
 		a2 := cur[a+1]
@@ -71,10 +71,11 @@ func (w *writer) row2D(cur, ref []int32, width int32) {
 	}
 }
 
-// otherColour returns where to look for b1 after the colour has changed: its
-// neighbour to the left may still be right of a0.
-func otherColour(b int) int {
-	if b > 0 {
+// otherColour returns where to look for b1 after vertical mode, in which a1 was
+// d right of ref[b]: the neighbour to the left may be right of a1 only if that
+// was left of ref[b].
+func otherColour(b int, d int32) int {
+	if d < 0 && b > 0 {
 		return b - 1
 	}
 	return b + 1
@@ -86,7 +87,7 @@ func otherColour(b int) int {
 // damage are returned with an error that wraps ErrDamaged. The bitmap is never
 // nil.
 func DecodeMMR(data []byte, width, maxRows int) (*Bitmap, error) {
-	page, err := emptyPage(width)
+	page, err := emptyPage(width, min(maxRows, len(data)*8))
 	if err != nil {
 		return page, err
 	}
@@ -109,12 +110,18 @@ func DecodeMMR(data []byte, width, maxRows int) (*Bitmap, error) {
 	}
 }
 
-// emptyPage returns a page to append rows to.
-func emptyPage(width int) (*Bitmap, error) {
+// commonRows is the length up to which a page never grows: A4 at 7.7 lines/mm
+// and some more.
+const commonRows = 2400
+
+// emptyPage returns a page to append rows to, probably as many as given.
+func emptyPage(width, rows int) (*Bitmap, error) {
 	if width < 1 || width > MaxWidth {
 		return NewBitmap(0, 0), fmt.Errorf("%w: width %d is not in 1..%d", ErrTooLarge, width, MaxWidth)
 	}
-	return NewBitmap(width, 0), nil
+	page := NewBitmap(width, 0)
+	page.Pix = make([]byte, 0, max(0, min(rows, commonRows))*page.Stride)
+	return page, nil
 }
 
 // endOfPage reports whether EOFB or nothing but padding follows. The first EOL
@@ -139,7 +146,7 @@ func (r *reader) row2D(cur, ref []int32, width int32) ([]int32, bool) {
 		for ref[b] <= a0 {
 			b += 2
 		}
-		if r.n < modeBits+eofbBits {
+		if r.n < modeBits {
 			r.fill()
 		}
 		m := modeTable[r.acc>>(64-modeBits)]
@@ -161,13 +168,15 @@ func (r *reader) row2D(cur, ref []int32, width int32) ([]int32, bool) {
 			cur = addChange(addChange(cur, a1, width), a2, width)
 			a0 = a2
 		default:
-			a1 := ref[b] + int32(m.mode) - int32(modeV0)
+			d := int32(m.mode) - int32(modeV0)
+			a1 := ref[b] + d
 			if a1 <= a0 || a1 > width {
 				return cur, false
 			}
-			cur = addChange(cur, a1, width)
-			a0 = a1
-			b = otherColour(b)
+			if a0 = a1; a1 < width {
+				cur = append(cur, a1)
+			}
+			b = otherColour(b, d)
 		}
 	}
 	return closeChanges(cur, width), !r.ended()

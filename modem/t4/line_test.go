@@ -14,16 +14,8 @@ func rowsWithEOL(height int) (*Bitmap, []bitString) {
 	lines := make([]bitString, height)
 	for y := range height {
 		setRun(b.Row(y), 5*y, 5*y+3)
-		one := &Bitmap{Width: b.Width, Height: 1, Stride: b.Stride, Pix: b.Row(y)}
-		changes := appendChanges(nil, one.Row(0), b.Width)
-		s := &lines[y]
-		for i, a0 := 0, 0; ; i++ {
-			s.run(i%2 == 1, int(changes[i])-a0)
-			if a0 = int(changes[i]); a0 == b.Width {
-				break
-			}
-		}
-		s.word("000000000001")
+		lines[y].row1D(b.Row(y), b.Width)
+		lines[y].word(eolText)
 	}
 	return b, lines
 }
@@ -58,6 +50,53 @@ func TestDamagedRows(t *testing.T) {
 		}
 		if !bytes.Equal(got.Row(y), page.Row(want)) {
 			t.Errorf("row %d is not row %d of the page", y, want)
+		}
+	}
+}
+
+// TestDamagedMR: a row that refers to a damaged one is lost with it, up to the
+// next one in one dimension.
+func TestDamagedMR(t *testing.T) {
+	page, _ := rowsWithEOL(20)
+	const k = 4
+	for hit := range page.Height {
+		var s bitString
+		for y := range page.Height {
+			s.word(eolText)
+			if y%k == 0 {
+				s.word("1")
+			} else {
+				s.word("0")
+			}
+			at := len(s)
+			if y%k == 0 {
+				s.row1D(page.Row(y), page.Width)
+			} else {
+				s.row2D(page.Row(y), page.Row(y-1), page.Width)
+			}
+			if y == hit {
+				s = append(s[:at], 0, 0, 0, 0, 0, 0, 0, 0, 1) // no code word
+			}
+		}
+		for range rtcEOLs {
+			s.word(eolText + "1")
+		}
+		got, q := DecodeMR(s.octets(), page.Width, MaxRows)
+		lost := k - hit%k
+		if want := (Quality{Rows: 20, BadRows: lost, ConsecutiveBad: lost}); q != want {
+			t.Errorf("row %d damaged: %+v, want %+v", hit, q, want)
+			continue
+		}
+		for y := range page.Height {
+			want := make([]byte, page.Stride) // before the first good row, white
+			if y < hit || y >= hit+lost {
+				want = page.Row(y)
+			} else if hit > 0 {
+				want = page.Row(hit - 1)
+			}
+			if !bytes.Equal(got.Row(y), want) {
+				t.Errorf("row %d damaged: row %d is wrong", hit, y)
+			}
 		}
 	}
 }

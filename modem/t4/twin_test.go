@@ -62,16 +62,7 @@ func twinMH(b *Bitmap) []byte {
 	var s bitString
 	for y := range b.Height {
 		s.word("000000000001")
-		for x, black := 0, false; ; black = !black {
-			n := x
-			for n < b.Width && pel(b.Row(y), n) == black {
-				n++
-			}
-			s.run(black, n-x)
-			if x = n; x == b.Width {
-				break
-			}
-		}
+		s.row1D(b.Row(y), b.Width)
 	}
 	return s.octets()
 }
@@ -80,35 +71,48 @@ func twinMMR(b *Bitmap) []byte {
 	var s bitString
 	ref := make([]byte, (b.Width+7)/8)
 	for y := range b.Height {
-		row := b.Row(y)
-		for a0 := -1; a0 < b.Width; {
-			black := pel(row, a0)
-			a1 := change(row, a0, b.Width)
-			b1 := change(ref, a0, b.Width)
-			if b1 < b.Width && pel(ref, b1) == black {
-				b1 = change(ref, b1, b.Width)
-			}
-			b2 := change(ref, b1, b.Width)
-			switch d := a1 - b1; {
-			case b2 < a1:
-				s.word("0001")
-				a0 = b2
-				// The coding line has a0's colour up to b2, as pel says.
-			case -3 <= d && d <= 3:
-				s.word([]string{"0000010", "000010", "010", "1", "011", "000011", "0000011"}[d+3])
-				a0 = a1
-			default:
-				a2 := change(row, a1, b.Width)
-				s.word("001")
-				s.run(black, a1-max(a0, 0))
-				s.run(!black, a2-a1)
-				a0 = a2
-			}
-		}
-		ref = row
+		s.row2D(b.Row(y), ref, b.Width)
+		ref = b.Row(y)
 	}
 	s.word("000000000001000000000001")
 	return s.octets()
+}
+
+func (s *bitString) row1D(row []byte, width int) {
+	for x, black := 0, false; x < width; black = !black {
+		n := x
+		for n < width && pel(row, n) == black {
+			n++
+		}
+		s.run(black, n-x)
+		x = n
+	}
+}
+
+func (s *bitString) row2D(row, ref []byte, width int) {
+	for a0 := -1; a0 < width; {
+		black := pel(row, a0)
+		a1 := change(row, a0, width)
+		b1 := change(ref, a0, width)
+		if b1 < width && pel(ref, b1) == black {
+			b1 = change(ref, b1, width)
+		}
+		b2 := change(ref, b1, width)
+		switch d := a1 - b1; {
+		case b2 < a1:
+			s.word("0001")
+			a0 = b2
+		case -3 <= d && d <= 3:
+			s.word([]string{"0000010", "000010", "010", "1", "011", "000011", "0000011"}[d+3])
+			a0 = a1
+		default:
+			a2 := change(row, a1, width)
+			s.word("001")
+			s.run(black, a1-max(a0, 0))
+			s.run(!black, a2-a1)
+			a0 = a2
+		}
+	}
 }
 
 // randomPage draws rows that resemble each other, so that all modes occur.

@@ -43,9 +43,10 @@ type conn struct {
 	last    uint32 // the newest stream; they go upwards
 	wg      sync.WaitGroup
 
-	mu        sync.Mutex
-	streams   map[uint32]*stream
-	transfers int
+	transfers chan struct{} // one place for each that may move at once
+
+	mu      sync.Mutex
+	streams map[uint32]*stream
 }
 
 // serve runs the connection from its first octet to its last. An error is why

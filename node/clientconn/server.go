@@ -135,7 +135,8 @@ func (s *Server) welcome(raw net.Conn) {
 		return
 	}
 	wire.LimitSocket(raw)
-	c := &conn{server: s, desk: s.desk, peer: peer, log: s.log.With("peer", peer), streams: map[uint32]*stream{}}
+	c := &conn{server: s, desk: s.desk, peer: peer, log: s.log.With("peer", peer),
+		transfers: make(chan struct{}, wire.MaxTransfers), streams: map[uint32]*stream{}}
 	s.wg.Go(func() {
 		defer c.leave()
 		if err := c.serve(raw); err != nil {

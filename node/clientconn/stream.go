@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
@@ -30,6 +31,7 @@ type stream struct {
 	conn   *conn
 	queue  *wire.Queue
 	cancel context.CancelFunc
+	moving atomic.Bool // it has its turn to move a document
 }
 
 // newStream accepts the number of a new stream.
@@ -66,15 +68,29 @@ func (c *conn) request(ctx context.Context, f wire.Frame) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	s := &stream{id: f.Stream, conn: c, queue: wire.NewQueue(queueSize), cancel: cancel}
-	if err := c.begin(s, do.transfer); err != nil {
+	if err := c.begin(s); err != nil {
 		cancel()
 		return c.refuse(f.Stream, r.Command, err)
 	}
 	c.wg.Go(func() {
-		defer c.end(s, do.transfer)
-		s.finish(ctx, r.Command, do.run(ctx, c, s, r.Body))
+		defer c.end(s)
+		s.finish(ctx, r.Command, s.work(ctx, do, r.Body))
 	})
 	return nil
+}
+
+// work serves the request. Transfers wait until it is their turn.
+func (s *stream) work(ctx context.Context, do command, body []byte) error {
+	if do.transfer {
+		select {
+		case s.conn.transfers <- struct{}{}:
+			defer func() { <-s.conn.transfers }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		s.moving.Store(true)
+	}
+	return do.run(ctx, s.conn, s, body)
 }
 
 // refuse answers a request that is not begun.
@@ -99,31 +115,22 @@ func (c *conn) tell(command string, err error) error {
 	return err
 }
 
-func (c *conn) begin(s *stream, transfer bool) error {
+func (c *conn) begin(s *stream) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.streams) >= wire.MaxStreams {
 		return fax.Errorf(fax.Busy, "%d requests are under way on this connection, which is the limit: wait for one to end", wire.MaxStreams)
 	}
-	if transfer && c.transfers >= wire.MaxTransfers {
-		return fax.Errorf(fax.Busy, "%d documents are under way on this connection, which is the limit: wait for one to end", wire.MaxTransfers)
-	}
-	if transfer {
-		c.transfers++
-	}
 	c.streams[s.id] = s
 	return nil
 }
 
-func (c *conn) end(s *stream, transfer bool) {
+func (c *conn) end(s *stream) {
 	s.cancel()
 	s.queue.Close(errStreamOver)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.streams, s.id)
-	if transfer {
-		c.transfers--
-	}
 }
 
 // deliver brings a frame to its stream. Frames for a request that has ended
@@ -133,6 +140,9 @@ func (c *conn) deliver(f wire.Frame) error {
 		return fmt.Errorf("%w: %s for request %d, which has not begun", errProtocol, f.Type, f.Stream)
 	}
 	if s := c.stream(f.Stream); s != nil {
+		if !s.moving.Load() {
+			return fmt.Errorf("%w: %s for request %d, which moves no document now", errProtocol, f.Type, f.Stream)
+		}
 		if err := s.queue.Put(f); err != nil && !errors.Is(err, errStreamOver) {
 			return fmt.Errorf("%w: %s for request %d: %w", errProtocol, f.Type, f.Stream, err)
 		}

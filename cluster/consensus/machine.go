@@ -1,0 +1,165 @@
+package consensus
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/faxmesh/faxmesh/cluster/ledger"
+	"github.com/hashicorp/raft"
+)
+
+// Entry is a committed command.
+type Entry struct {
+	Index uint64
+	Data  []byte
+}
+
+// StateMachine is what the commands are applied to. It keeps its own state on
+// disk.
+type StateMachine interface {
+	// Check says whether a command can be applied at all; one that cannot does
+	// not get into the log.
+	Check(data []byte) error
+	// ApplyBatch applies entries in order, one result each. Those at or below
+	// Applied change nothing. An error stops this node for good.
+	ApplyBatch([]Entry) ([][]byte, error)
+	// Applied is the index of the last entry applied, durably.
+	Applied() uint64
+	// Snapshot takes the state as it is now; commands go on meanwhile.
+	Snapshot() (Snapshot, error)
+	// Restore replaces the state by a snapshot.
+	Restore(io.Reader) error
+}
+
+// Snapshot is a state on its way to a file or another node.
+type Snapshot interface {
+	io.WriterTo
+	Release()
+}
+
+// OverLedger is the state machine that a ledger is. Results are as
+// ledger.DecodeResult reads them.
+func OverLedger(l *ledger.Ledger) StateMachine { return overLedger{l} }
+
+type overLedger struct{ *ledger.Ledger }
+
+func (o overLedger) Check(data []byte) error {
+	_, err := ledger.Decode(data)
+	return err
+}
+
+func (o overLedger) Applied() uint64 {
+	index, _ := o.Ledger.Applied()
+	return index
+}
+
+func (o overLedger) Snapshot() (Snapshot, error) { return o.Ledger.Snapshot() }
+
+func (o overLedger) ApplyBatch(entries []Entry) ([][]byte, error) {
+	commands := make([]ledger.Entry, len(entries))
+	for i, e := range entries {
+		commands[i] = ledger.Entry(e)
+	}
+	results, err := o.Ledger.ApplyBatch(commands)
+	if err != nil {
+		return nil, err
+	}
+	encoded := make([][]byte, len(results))
+	for i, r := range results {
+		if encoded[i], err = ledger.EncodeResult(r); err != nil {
+			return nil, fmt.Errorf("encode the result of entry %d: %w", r.Index, err)
+		}
+	}
+	return encoded, nil
+}
+
+// machine is a StateMachine as raft wants it. Raft has no way to hear that a
+// state machine has failed, so it goes on here without applying until the node
+// is closed: what is durable stays where it was.
+type machine struct {
+	state  StateMachine
+	failed chan struct{}
+
+	mu    sync.Mutex
+	cause error // set before failed is closed
+}
+
+func (m *machine) err() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.cause
+}
+
+func (m *machine) fail(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.cause == nil {
+		m.cause = err
+		close(m.failed)
+	}
+}
+
+// ApplyBatch answers each command with its result, or with the error that has
+// stopped this node.
+func (m *machine) ApplyBatch(logs []*raft.Log) []any {
+	answers := make([]any, len(logs))
+	var entries []Entry
+	var places []int
+	for i, l := range logs {
+		if l.Type == raft.LogCommand {
+			entries = append(entries, Entry{l.Index, l.Data})
+			places = append(places, i)
+		}
+	}
+	if len(entries) == 0 {
+		return answers
+	}
+	err := m.err()
+	var results [][]byte
+	if err == nil {
+		if results, err = m.state.ApplyBatch(entries); err != nil {
+			m.fail(err)
+		}
+	}
+	for k, i := range places {
+		if err != nil {
+			answers[i] = err
+		} else {
+			answers[i] = results[k]
+		}
+	}
+	return answers
+}
+
+func (m *machine) Apply(l *raft.Log) any { return m.ApplyBatch([]*raft.Log{l})[0] }
+
+func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
+	if err := m.err(); err != nil {
+		return nil, fmt.Errorf("no snapshot of a failed state: %w", err)
+	}
+	s, err := m.state.Snapshot()
+	if err != nil {
+		return nil, err
+	}
+	return persister{s}, nil
+}
+
+func (m *machine) Restore(r io.ReadCloser) error {
+	if err := m.state.Restore(r); err != nil {
+		m.fail(err)
+		return err
+	}
+	return nil
+}
+
+// persister writes a Snapshot where raft keeps them.
+type persister struct{ Snapshot }
+
+func (p persister) Persist(sink raft.SnapshotSink) error {
+	if _, err := p.WriteTo(sink); err != nil {
+		return errors.Join(err, sink.Cancel())
+	}
+	return sink.Close()
+}

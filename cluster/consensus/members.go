@@ -1,0 +1,127 @@
+package consensus
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/hashicorp/raft"
+)
+
+// MaxVoters is how many nodes vote: a majority of five survives the loss of
+// two, and more would only slow every command down.
+const MaxVoters = 5
+
+// Member is a node that takes part.
+type Member struct {
+	Name   string
+	Voter  bool // or it only follows
+	Leader bool
+}
+
+// voterWanted says whether the next node to join should vote.
+func voterWanted(members []Member) bool {
+	voters := 0
+	for _, m := range members {
+		if m.Voter {
+			voters++
+		}
+	}
+	return voters < MaxVoters
+}
+
+// Add lets a node take part, as a voter while there are fewer than MaxVoters.
+// One that takes part already stays what it is. Only on the leader.
+//
+// A node that has lost its files must be removed first: it no longer knows
+// whom it has voted for.
+func (n *Node) Add(ctx context.Context, name string) error {
+	members, err := n.Members()
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		if m.Name == name {
+			return nil
+		}
+	}
+	if voterWanted(members) {
+		return n.AddVoter(ctx, name)
+	}
+	return n.AddNonvoter(ctx, name)
+}
+
+// AddVoter lets a node take part and vote. Only on the leader.
+func (n *Node) AddVoter(ctx context.Context, name string) error {
+	return n.change(ctx, "let "+name+" vote", func() raft.Future {
+		return n.raft.AddVoter(raft.ServerID(name), raft.ServerAddress(name), 0, n.timeouts.Apply)
+	})
+}
+
+// AddNonvoter lets a node follow without a vote. Only on the leader.
+func (n *Node) AddNonvoter(ctx context.Context, name string) error {
+	return n.change(ctx, "let "+name+" follow", func() raft.Future {
+		return n.raft.AddNonvoter(raft.ServerID(name), raft.ServerAddress(name), 0, n.timeouts.Apply)
+	})
+}
+
+// Remove takes a node out. Only on the leader, which may remove itself.
+func (n *Node) Remove(ctx context.Context, name string) error {
+	return n.change(ctx, "take "+name+" out", func() raft.Future {
+		return n.raft.RemoveServer(raft.ServerID(name), 0, n.timeouts.Apply)
+	})
+}
+
+// change alters who takes part. All changes may be repeated.
+func (n *Node) change(ctx context.Context, what string, begin func() raft.Future) error {
+	if err := n.lead(ctx); err != nil {
+		return err
+	}
+	if err := n.wait(ctx, begin(), nil); err != nil {
+		return fmt.Errorf("%s: %w", what, n.explain(err))
+	}
+	return nil
+}
+
+// Members are the nodes that take part, as this node knows them.
+func (n *Node) Members() ([]Member, error) {
+	future := n.raft.GetConfiguration()
+	if err := future.Error(); err != nil {
+		return nil, fmt.Errorf("read who takes part: %w", err)
+	}
+	leader := n.Leader()
+	var members []Member
+	for _, s := range future.Configuration().Servers {
+		members = append(members, Member{
+			Name:   string(s.ID),
+			Voter:  s.Suffrage == raft.Voter,
+			Leader: string(s.ID) == leader,
+		})
+	}
+	return members, nil
+}
+
+// Transfer hands the lead to another voter. Only on the leader.
+func (n *Node) Transfer() error {
+	if err := n.lead(context.Background()); err != nil {
+		return err
+	}
+	if err := n.raft.LeadershipTransfer().Error(); err != nil {
+		return fmt.Errorf("hand over the lead: %w", err)
+	}
+	return nil
+}
+
+// otherVoters counts the voters beside this node, 0 if that cannot be read.
+func (n *Node) otherVoters() int {
+	members, err := n.Members()
+	if err != nil {
+		return 0
+	}
+	others := 0
+	for _, m := range members {
+		if m.Voter && m.Name != n.name {
+			others++
+		}
+	}
+	return others
+}

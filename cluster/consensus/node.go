@@ -1,0 +1,207 @@
+// Package consensus carries commands to every node in one order.
+//
+// It is hashicorp/raft with what that library leaves to its user: durable
+// files, one stream seam instead of addresses, errors that say whether a
+// command may have been taken, and the leader's duties begun only when all
+// earlier commands are applied. The state that it carries is package ledger.
+package consensus
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// Limits.
+const (
+	MaxCommand    = 64 << 10 // octets of one command
+	MaxInFlight   = 1024     // commands of this node that wait to be applied
+	maxPool       = 3        // idle streams to each other node
+	snapshotsKept = 2
+	snapshotEvery = 8192  // entries
+	trailingLogs  = 10240 // entries kept behind a snapshot for slow followers
+)
+
+// Timeouts of the protocol. Zero values mean those of defaults.
+type Timeouts struct {
+	Heartbeat time.Duration // silence after which a follower looks for a leader
+	Election  time.Duration // length of one election
+	Lease     time.Duration // time without a majority after which a leader steps down
+	Commit    time.Duration // longest quiet time before a follower is told what is committed
+	Stream    time.Duration // to dial a node and to move one message
+	Apply     time.Duration // to take a command into the queue
+}
+
+// defaults are for nodes up to some 100 ms apart.
+var defaults = Timeouts{
+	Heartbeat: time.Second,
+	Election:  time.Second,
+	Lease:     500 * time.Millisecond,
+	Commit:    50 * time.Millisecond,
+	Stream:    10 * time.Second,
+	Apply:     5 * time.Second,
+}
+
+// Config is what a Node is made of.
+type Config struct {
+	Name     string // the node's own; to raft both id and address
+	Dir      string // log and snapshots
+	Machine  StateMachine
+	Stream   Stream // closed by Node.Close
+	Timeouts Timeouts
+	Logger   *slog.Logger
+}
+
+// Node is this node's part in the agreement.
+type Node struct {
+	name      string
+	raft      *raft.Raft
+	machine   *machine
+	transport transport
+	store     io.Closer
+	timeouts  Timeouts
+
+	slots      chan struct{} // one for each command in flight
+	leadership chan bool
+	readyTerm  atomic.Uint64 // term in which this node leads with all applied
+
+	close   sync.Once
+	closing chan struct{}
+	running sync.WaitGroup
+	closed  error // set once closing is done
+}
+
+// Open takes up where the files in cfg.Dir stand. A node that is in no cluster
+// yet waits to be added by one, or for Bootstrap.
+func Open(cfg Config) (*Node, error) {
+	cfg.Timeouts = cfg.Timeouts.orDefaults()
+	log := &logger{log: cfg.Logger}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the directory of the log: %w", err)
+	}
+	store, err := openStore(filepath.Join(cfg.Dir, "raft.db"))
+	if err != nil {
+		return nil, fmt.Errorf("open the log in %s: %w", cfg.Dir, err)
+	}
+	snapshots, err := raft.NewFileSnapshotStoreWithLogger(cfg.Dir, snapshotsKept, log)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the snapshots in %s: %w", cfg.Dir, err), store.Close())
+	}
+	restore, err := recovery(cfg.Machine.Applied(), store, snapshots)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("compare log and state in %s: %w", cfg.Dir, err), store.Close())
+	}
+	n := &Node{
+		name:       cfg.Name,
+		machine:    &machine{state: cfg.Machine, failed: make(chan struct{})},
+		transport:  newTransport(cfg, log),
+		store:      store,
+		timeouts:   cfg.Timeouts,
+		slots:      make(chan struct{}, MaxInFlight),
+		leadership: make(chan bool, 1),
+		closing:    make(chan struct{}),
+	}
+	cache, err := raft.NewLogCache(trailingCache, store)
+	if err == nil {
+		n.raft, err = raft.NewRaft(raftConfig(cfg, log, restore), n.machine, cache, store, snapshots, n.transport)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start the agreement: %w", err), n.transport.shut(), store.Close())
+	}
+	n.running.Go(n.followLeadership)
+	n.running.Go(n.stopWhenFailed)
+	return n, nil
+}
+
+// trailingCache is how many of the newest entries are kept in memory for
+// followers.
+const trailingCache = 512
+
+func raftConfig(cfg Config, log *logger, restore bool) *raft.Config {
+	c := raft.DefaultConfig()
+	c.LocalID = raft.ServerID(cfg.Name)
+	c.HeartbeatTimeout = cfg.Timeouts.Heartbeat
+	c.ElectionTimeout = cfg.Timeouts.Election
+	c.LeaderLeaseTimeout = cfg.Timeouts.Lease
+	c.CommitTimeout = cfg.Timeouts.Commit
+	c.BatchApplyCh = true
+	c.SnapshotThreshold = snapshotEvery
+	c.TrailingLogs = trailingLogs
+	c.NoSnapshotRestoreOnStart = !restore // the state is on disk
+	c.NoLegacyTelemetry = true
+	c.Logger = log
+	return c
+}
+
+func (t Timeouts) orDefaults() Timeouts {
+	for _, p := range []struct {
+		to   *time.Duration
+		from time.Duration
+	}{
+		{&t.Heartbeat, defaults.Heartbeat}, {&t.Election, defaults.Election}, {&t.Lease, defaults.Lease},
+		{&t.Commit, defaults.Commit}, {&t.Stream, defaults.Stream}, {&t.Apply, defaults.Apply},
+	} {
+		if *p.to == 0 {
+			*p.to = p.from
+		}
+	}
+	return t
+}
+
+// Bootstrap makes this node the only voter of a new cluster. Refused if it has
+// ever been in one.
+func (n *Node) Bootstrap() error {
+	err := n.raft.BootstrapCluster(raft.Configuration{Servers: []raft.Server{
+		{Suffrage: raft.Voter, ID: raft.ServerID(n.name), Address: raft.ServerAddress(n.name)},
+	}}).Error()
+	if errors.Is(err, raft.ErrCantBootstrap) {
+		return fmt.Errorf("node %s is part of a cluster already; start it without making a new one: %w", n.name, err)
+	}
+	if err != nil {
+		return fmt.Errorf("make a cluster of one: %w", err)
+	}
+	return nil
+}
+
+// Failed is closed when this node's state machine has failed. The node takes
+// no further part and hands the lead to others; Err says why. Close it and end
+// the program.
+func (n *Node) Failed() <-chan struct{} { return n.machine.failed }
+
+// Err is why the state machine has failed, nil while it has not.
+func (n *Node) Err() error { return n.machine.err() }
+
+func (n *Node) stopWhenFailed() {
+	select {
+	case <-n.machine.failed:
+		_ = n.raft.Shutdown().Error() // never one; Close waits for this
+	case <-n.closing:
+	}
+}
+
+// Close hands the lead to another voter if this node has it, stops taking
+// part, and returns when all has ended. The state machine stays open.
+func (n *Node) Close() error {
+	n.close.Do(func() {
+		if n.raft.State() == raft.Leader && n.otherVoters() > 0 {
+			// If nobody takes the lead, the others elect one when we are gone.
+			_ = n.raft.LeadershipTransfer().Error()
+		}
+		close(n.closing)
+		err := n.raft.Shutdown().Error()
+		n.running.Wait()
+		n.closed = errors.Join(err, n.transport.shut(), n.store.Close())
+	})
+	if n.closed != nil {
+		return fmt.Errorf("stop the agreement: %w", n.closed)
+	}
+	return nil
+}

@@ -1,0 +1,51 @@
+package consensus
+
+import "testing"
+
+func TestMustRestore(t *testing.T) {
+	for _, c := range []struct {
+		name                           string
+		applied, first, last, snapshot uint64
+		restore, refused               bool
+	}{
+		{name: "new"},
+		{name: "log only", applied: 5, first: 1, last: 9},
+		{name: "barriers behind the last command", applied: 7, first: 1, last: 9, snapshot: 7},
+		{name: "state newer than the snapshot", applied: 9, first: 3, last: 9, snapshot: 7},
+		{name: "snapshot ends with a barrier", applied: 6, first: 3, last: 9, snapshot: 7, restore: true},
+		{name: "state lost", first: 3, last: 9, snapshot: 7, restore: true},
+		{name: "only a snapshot", applied: 7, snapshot: 7},
+		{name: "log lost", applied: 7, refused: true},
+		{name: "another log", applied: 7, first: 1, last: 6, refused: true},
+		{name: "gap", applied: 1, first: 3, last: 9, refused: true},
+	} {
+		restore, err := mustRestore(c.applied, c.first, c.last, c.snapshot)
+		if restore != c.restore || (err != nil) != c.refused {
+			t.Errorf("%s: restore %v, %v", c.name, restore, err)
+		}
+	}
+}
+
+func TestVoterWanted(t *testing.T) {
+	voters := func(n int) (m []Member) {
+		for range n {
+			m = append(m, Member{Voter: true})
+		}
+		return m
+	}
+	for _, c := range []struct {
+		members []Member
+		want    bool
+	}{
+		{nil, true},
+		{voters(1), true},
+		{voters(4), true},
+		{voters(5), false},
+		{append(voters(4), Member{}, Member{}), true},
+		{append(voters(5), Member{}), false},
+	} {
+		if got := voterWanted(c.members); got != c.want {
+			t.Errorf("beside %v: %v", c.members, got)
+		}
+	}
+}

@@ -25,6 +25,9 @@ func fit(b *t4.Bitmap, from, res t4.Resolution) (*t4.Bitmap, error) {
 	if w, h := b.Width*from.Y, b.Height*from.X; w > maxAspect*h || h > maxAspect*w {
 		return nil, fmt.Errorf("%w: a page of %d x %d pels is too narrow", ErrUnsupported, b.Width, b.Height)
 	}
+	if b.Width*b.Height > MaxPixels {
+		return nil, fmt.Errorf("%w: a page of %d x %d pels must be scaled, at most %d pels can be", ErrTooLarge, b.Width, b.Height, MaxPixels)
+	}
 	p := fromBitmap(b)
 	const wider = Width * 105 / 100 // Letter is a little wider than A4
 	if p.width*res.X > wider*from.X && p.width*from.Y > p.height*from.X {

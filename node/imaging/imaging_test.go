@@ -325,6 +325,8 @@ func TestRefused(t *testing.T) {
 		{"PNG header damaged", huge, ErrDamaged, "PNG"},
 		{"JPEG cut off", photo[:len(photo)/2], ErrDamaged, "JPEG"},
 		{"JPEG of nothing", []byte("\xff\xd8\xff"), ErrDamaged, "JPEG"},
+		{"TIFF to scale, large", encodeTIFF(t, t4.Resolution{X: 600, Y: 600}, t4.NewBitmap(8000, 8000)), ErrTooLarge, "page 1"},
+		{"TIFF, narrow", encodeTIFF(t, t4.Resolution{X: 600, Y: 600}, t4.NewBitmap(8000, 8)), ErrUnsupported, "page 1"},
 		{"narrow", encodePNG(t, gradient(1100, 100)), ErrUnsupported, "narrow"},
 		{"much text", bytes.Repeat([]byte("a"), MaxText+1), ErrTooLarge, "text"},
 		{"many pages", bytes.Repeat([]byte("a\f"), MaxPages+1), ErrTooLarge, "pages"},
@@ -376,4 +378,18 @@ func TestNotTheDocumentsFault(t *testing.T) {
 			t.Errorf("%v, want %v", c.got, c.want)
 		}
 	}
+}
+
+// FuzzConvert: whatever comes is a file of pages or an error of a known kind.
+func FuzzConvert(f *testing.F) {
+	f.Add([]byte("Dear Sir,\n\tplease find\fenclosed.\n"))
+	f.Add(encodePNG(f, gradient(12, 9)))
+	f.Add(encodeJPEG(f, gradient(9, 12)))
+	f.Add(encodeTIFF(f, t4.Fine, noise(1, 40, 3), noise(2, Width, 2)))
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		_, _, err := convert(t, doc, t4.Standard)
+		if err != nil && !errors.Is(err, ErrUnsupported) && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrTooLarge) {
+			t.Fatal(err)
+		}
+	})
 }

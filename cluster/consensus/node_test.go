@@ -100,25 +100,33 @@ func (s *site) apply(t *testing.T, text string) uint64 {
 	return r.Index
 }
 
-// agree waits until all ledgers are equal, and equal to each other in content.
+// agree waits until all ledgers stand at one index with that many notes, and
+// checks that their histories are the same.
 func agree(t *testing.T, sites map[string]*site, notes int) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("%d notes on all nodes and one chain", notes), func() bool {
-		var chains [][32]byte
+		type place struct {
+			index uint64
+			chain [32]byte
+		}
+		var places []place
 		for _, s := range sites {
 			activity, err := s.ledger.Activity(0, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, chain := s.ledger.Applied()
+			index, chain := s.ledger.Applied()
 			if len(activity) != notes {
 				return false
 			}
-			chains = append(chains, chain)
+			places = append(places, place{index, chain})
 		}
-		for _, c := range chains {
-			if c != chains[0] {
-				t.Fatalf("the nodes hold different histories: %x", chains)
+		for _, p := range places {
+			if p.index != places[0].index {
+				return false
+			}
+			if p.chain != places[0].chain {
+				t.Fatalf("the nodes hold different histories at index %d: %x", p.index, places)
 			}
 		}
 		return true

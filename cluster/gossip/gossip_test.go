@@ -220,4 +220,3 @@ func TestStrangers(t *testing.T) {
 		t.Errorf("3000 packets of noise have made %d log lines", lines)
 	}
 }
-

@@ -1,0 +1,292 @@
+// Package cluster makes one of several nodes: join, serve, leave behind one
+// face.
+//
+// What is agreed goes through the ledger (Propose), which every node reads
+// locally; who is logged in and what lines do goes by gossip (Presence);
+// documents are copied from node to node (Blobs); what concerns two nodes alone
+// is asked directly (Call). All of it shares one port between nodes.
+package cluster
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/faxmesh/faxmesh/clientlib/fax"
+	"github.com/faxmesh/faxmesh/cluster/blob"
+	"github.com/faxmesh/faxmesh/cluster/consensus"
+	"github.com/faxmesh/faxmesh/cluster/gossip"
+	"github.com/faxmesh/faxmesh/cluster/journal"
+	"github.com/faxmesh/faxmesh/cluster/ledger"
+	"github.com/faxmesh/faxmesh/cluster/peer"
+	"github.com/faxmesh/faxmesh/cluster/presence"
+	"github.com/faxmesh/faxmesh/cluster/replica"
+)
+
+// DefaultCopies is on how many nodes a document is kept.
+const DefaultCopies = 2
+
+// Options says who and where a node is. Init, Join and Open each use what
+// concerns them.
+type Options struct {
+	Dir  string // the node's data directory; the cluster's part is DIR/cluster
+	Name string // of the node; Open may leave it empty, and refuses another one
+
+	PeerListen    string // address of the cluster port, TCP and UDP; ":7487" if empty
+	PeerAdvertise string // host:port at which other nodes reach it, if that is another one
+	ClientAddr    string // host:port at which clients reach this node
+
+	Copies int // of each document, DefaultCopies if 0
+	Logger *slog.Logger
+
+	Admin     string // Init: login name of the first administrator
+	AdminHash string // and the argon2id hash of the password, as a PHC string
+}
+
+// The parts of DIR/cluster.
+const (
+	ownDir      = "cluster"
+	newDir      = "cluster.new" // under way to become it
+	identityDir = "identity"
+	rollFile    = "members.json"
+	ledgerFile  = "ledger.db"
+	raftDir     = "raft"
+	blobDir     = "documents"
+	journalFile = "journal"
+)
+
+// Cluster is this node's share of the running cluster. It is safe for
+// concurrent use.
+type Cluster struct {
+	opt      Options
+	id       *peer.Identity
+	ledger   *ledger.Ledger
+	book     *book
+	port     *port
+	server   *peer.Server
+	client   *peer.Client
+	raft     *consensus.Node
+	table    *presence.Table
+	gossip   *gossip.Gossip
+	replica  *replica.Replica
+	journal  *journal.Journal
+	bells    bells
+	announce announcer
+	life     lifetime
+}
+
+// lifetime is what Close ends.
+type lifetime struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+	once   sync.Once
+	err    error
+	// parts are closed in the reverse order of their opening.
+	parts []func() error
+}
+
+func (l *lifetime) opened(closePart func() error) { l.parts = append(l.parts, closePart) }
+
+// close ends the goroutines, then the parts.
+func (l *lifetime) close() error {
+	l.once.Do(func() {
+		l.cancel()
+		l.work.Wait()
+		for i := len(l.parts) - 1; i >= 0; i-- {
+			l.err = errors.Join(l.err, l.parts[i]())
+		}
+	})
+	return l.err
+}
+
+// Open makes this node take part in the cluster to which its directory
+// belongs. It does not wait for the other nodes.
+func Open(ctx context.Context, opt Options) (_ *Cluster, err error) {
+	dir := filepath.Join(opt.Dir, ownDir)
+	id, err := identify(opt, dir)
+	if err != nil {
+		return nil, err
+	}
+	if opt.Copies < 1 {
+		opt.Copies = DefaultCopies
+	}
+	opt.Logger = opt.Logger.With("node", id.Name)
+	c := &Cluster{opt: opt, id: id}
+	c.life.ctx, c.life.cancel = context.WithCancel(context.Background())
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.life.close())
+		}
+	}()
+	if err := c.openStores(dir); err != nil {
+		return nil, err
+	}
+	if err := c.openPort(); err != nil {
+		return nil, err
+	}
+	if err := c.openCarriers(dir); err != nil {
+		return nil, err
+	}
+	c.life.work.Go(c.watch)
+	c.life.work.Go(c.attend)
+	c.life.work.Go(c.seeToVoters)
+	c.life.work.Go(c.serveJoins)
+	return c, ctx.Err()
+}
+
+// identify reads who this node is and says what is wrong if it is not the one
+// that was meant.
+func identify(opt Options, dir string) (*peer.Identity, error) {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil, fax.Errorf(fax.NotFound, "%s belongs to no cluster yet; make one with faxmeshd init, or join one with faxmeshd join", opt.Dir)
+	}
+	id, err := peer.Load(filepath.Join(dir, identityDir))
+	if err != nil {
+		return nil, err
+	}
+	if opt.Name != "" && opt.Name != id.Name {
+		return nil, fax.Errorf(fax.Conflict, "%s is the directory of node %q of cluster %s, not of %q; give each node its own", opt.Dir, id.Name, id.Cluster, opt.Name)
+	}
+	return id, nil
+}
+
+// openStores opens what is on this node's disk.
+func (c *Cluster) openStores(dir string) (err error) {
+	if c.ledger, err = ledger.Open(filepath.Join(dir, ledgerFile), c.opt.Logger); err != nil {
+		return err
+	}
+	c.life.opened(c.ledger.Close)
+	if n, err := c.ledger.Node(c.id.Name); err == nil && n.Fingerprint != c.id.Fingerprint() {
+		return fax.Errorf(fax.Conflict, "in this cluster the name %q belongs to another certificate; %s is not, or no longer, that node's directory", c.id.Name, c.opt.Dir)
+	}
+	if c.book, err = openBook(filepath.Join(dir, rollFile), c.ledger); err != nil {
+		return err
+	}
+	if c.journal, err = journal.Open(filepath.Join(dir, journalFile), c.opt.Logger); err != nil {
+		return err
+	}
+	c.life.opened(c.journal.Close)
+	c.table = presence.New(c.id.Name, uint64(fax.At(time.Now())))
+	return nil
+}
+
+// openCarriers starts what connects this node with others.
+func (c *Cluster) openCarriers(dir string) (err error) {
+	c.client = peer.NewClient(func(ctx context.Context, node string) (net.Conn, error) {
+		return c.port.mux.Dial(ctx, node, peer.Request)
+	})
+	c.life.opened(c.client.Close)
+	c.raft, err = consensus.Open(consensus.Config{
+		Name: c.id.Name, Dir: filepath.Join(dir, raftDir), Machine: consensus.OverLedger(c.ledger), Stream: raftStream{c.port.mux}, Logger: c.opt.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	c.life.opened(c.raft.Close)
+	store, err := blob.Open(filepath.Join(dir, blobDir), c.opt.Logger)
+	if err != nil {
+		return err
+	}
+	c.replica = replica.Open(replica.Config{
+		Name: c.id.Name, Store: store, Copies: c.opt.Copies,
+		Listener: c.port.mux.Listener(peer.Blob),
+		Dial: func(ctx context.Context, node string) (net.Conn, error) {
+			return c.port.mux.Dial(ctx, node, peer.Blob)
+		},
+		Others: c.others, Needed: c.ledger.DocumentHashes, Logger: c.opt.Logger,
+	})
+	c.life.opened(c.replica.Close)
+	c.gossip, err = gossip.Open(gossip.Config{
+		Name: c.id.Name, Cluster: c.id.Cluster, Key: c.id.GossipKey, Advertise: c.port.gossipAddr,
+		Packets: c.port.udp, Streams: gossipStream{c.port.mux.Listener(peer.Gossip), c.port.mux},
+		Peers: c.peers, State: c.table.State, Merge: c.merge, Alive: c.alive, Logger: c.opt.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	c.life.opened(func() error { return errors.Join(c.gossip.Leave(), c.gossip.Close()) })
+	c.server = peer.Serve(c.port.mux.Listener(peer.Request), c.opt.Logger)
+	c.life.opened(c.server.Close)
+	c.server.Handle(methodPropose, c.handlePropose)
+	c.server.Handle(methodAttend, c.handleAttend)
+	return nil
+}
+
+// Close hands leadership over, tells the others that this node goes, and stops
+// everything in the reverse order of Open.
+func (c *Cluster) Close() error {
+	if c.raft.IsLeader() {
+		if err := c.raft.Transfer(); err != nil { // as when there is no other voter
+			c.opt.Logger.Debug("the lead was not handed over", "err", err)
+		}
+	}
+	return c.life.close()
+}
+
+// Failed is closed when this node can go on no longer, as when its disk has
+// failed the ledger: close the cluster and end the program. Err says why.
+func (c *Cluster) Failed() <-chan struct{} { return c.raft.Failed() }
+
+// Err is why the node has failed.
+func (c *Cluster) Err() error { return c.raft.Err() }
+
+// Name is this node's.
+func (c *Cluster) Name() string { return c.id.Name }
+
+// ID is the cluster's.
+func (c *Cluster) ID() string { return c.id.Cluster }
+
+// PeerAddr is where the cluster port is bound.
+func (c *Cluster) PeerAddr() *net.TCPAddr { return c.port.mux.Addr() }
+
+// Ledger is for reading; it is changed with Propose.
+func (c *Cluster) Ledger() *ledger.Ledger { return c.ledger }
+
+// Journal is what this node alone knows yet.
+func (c *Cluster) Journal() *journal.Journal { return c.journal }
+
+// Blobs are the documents of all nodes.
+func (c *Cluster) Blobs() *replica.Replica { return c.replica }
+
+// Certificate is this node's with the cluster's authority in the chain, for
+// the client port and for dialling clients. Its DNS name is peer.ServerName.
+func (c *Cluster) Certificate() tls.Certificate { return c.id.Certificate() }
+
+// CAPool holds the cluster's authority.
+func (c *Cluster) CAPool() *x509.CertPool { return c.id.Pool() }
+
+// SessionKey signs clients' sessions; it is the same on all nodes.
+func (c *Cluster) SessionKey() []byte { return append([]byte(nil), c.id.SessionKey...) }
+
+// Handle sets what answers a method that other nodes Call.
+func (c *Cluster) Handle(method string, f func(ctx context.Context, from string, body []byte) ([]byte, error)) {
+	c.server.Handle(method, f)
+}
+
+// Call asks a node, this one included. A method may be carried out twice when
+// a connection breaks. An error that wraps peer.ErrUnsent or
+// peer.ErrUnanswered means that there is no answer; any other is the answer.
+func (c *Cluster) Call(ctx context.Context, node, method string, body []byte) ([]byte, error) {
+	return c.client.Call(ctx, node, method, body)
+}
+
+// port is the cluster port, both kinds.
+type port struct {
+	mux        *peer.Mux
+	udp        *net.UDPConn
+	advertise  string // host:port for TCP and UDP
+	gossipAddr netip.AddrPort
+}
+
+var _ io.Closer = (*Cluster)(nil)

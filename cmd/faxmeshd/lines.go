@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -15,7 +18,7 @@ import (
 )
 
 // probeTime is how long a modem may take to say what it is.
-const probeTime = 15 * time.Second
+const probeTime = 10 * time.Second
 
 // found is a port on which a line is configured, or could be.
 type found struct {
@@ -29,23 +32,23 @@ func (a *app) linesCommand() *cobra.Command {
 	var dir string
 	var probe bool
 	cmd := &cobra.Command{
-		Use:   "lines",
+		Use:   "lines [DEVICE...]",
 		Short: "Show serial ports and configured lines, look for modems",
 		Long: `Show the serial ports of this machine and the lines that are configured in a
 node's directory. With --probe each port is opened and asked whether a Class 1
 fax modem is there, and the settings for those that are new are proposed; the
-node must not run.`,
+node must not run. With DEVICEs only these are looked at.`,
 		Example: `  faxmeshd lines
+  faxmeshd lines --probe /dev/ttyACM0
   faxmeshd lines --data /var/lib/faxmesh --probe`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.lines(cmd.Context(), dir, probe) },
+		RunE: func(cmd *cobra.Command, args []string) error { return a.lines(cmd.Context(), dir, probe, args) },
 	}
 	dataFlag(cmd, &dir)
 	cmd.Flags().BoolVar(&probe, "probe", false, "open the ports and look for modems")
 	return cmd
 }
 
-func (a *app) lines(ctx context.Context, dir string, probe bool) error {
+func (a *app) lines(ctx context.Context, dir string, probe bool, devices []string) error {
 	var configured []settings.Line
 	if dir != "" {
 		values, err := a.readSettings(dir, nil)
@@ -58,7 +61,7 @@ func (a *app) lines(ctx context.Context, dir string, probe bool) error {
 	if err != nil {
 		return err
 	}
-	all := survey(configured, ports)
+	all := choose(survey(configured, ports), devices)
 	if probe {
 		if dir != "" {
 			unlock, err := lockData(dir)
@@ -67,10 +70,8 @@ func (a *app) lines(ctx context.Context, dir string, probe bool) error {
 			}
 			defer unlock()
 		}
-		for i := range all {
-			if err := all[i].probe(ctx); err != nil {
-				return err
-			}
+		if err := probeAll(ctx, all); err != nil {
+			return err
 		}
 	}
 	return a.showLines(all, highest(configured), probe)
@@ -98,6 +99,35 @@ func survey(configured []settings.Line, ports []string) []found {
 		}
 	}
 	return all
+}
+
+// choose keeps the devices asked for, also one that the system does not list.
+func choose(all []found, devices []string) []found {
+	if len(devices) == 0 {
+		return all
+	}
+	var chosen []found
+	for _, device := range devices {
+		i := slices.IndexFunc(all, func(f found) bool { return f.device == device })
+		if i < 0 {
+			chosen = append(chosen, found{device: device})
+		} else {
+			chosen = append(chosen, all[i])
+		}
+	}
+	return chosen
+}
+
+// probeAll asks all modems at once: a port without one keeps silent until the
+// time is up.
+func probeAll(ctx context.Context, all []found) error {
+	var asking sync.WaitGroup
+	errs := make([]error, len(all))
+	for i := range all {
+		asking.Go(func() { errs[i] = all[i].probe(ctx) })
+	}
+	asking.Wait()
+	return errors.Join(errs...)
 }
 
 // probe asks the modem what it is. That there is none is no error.

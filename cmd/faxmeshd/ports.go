@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"syscall"
 
 	"github.com/faxmesh/faxmesh/clientlib/settings"
@@ -27,16 +26,35 @@ func portError(err error, setting string) error {
 	return err
 }
 
-// serverPortError is portError for a node, which has two ports.
-func serverPortError(err error, v *settings.Values) error {
-	var op *net.OpError
-	if !errors.As(err, &op) || op.Addr == nil {
+// freePorts looks whether a node's ports can be had, to say which setting to
+// change before anything is done.
+func freePorts(v *settings.Values) error {
+	server := v.Server()
+	name := func(key string) string {
+		return fmt.Sprintf("[NETWORK] %s (%s)", key, v.Origin("NETWORK", key))
+	}
+	if err := freeTCP(server.Client.Bind); err != nil {
+		return portError(err, name("SERVERTCPPORT"))
+	}
+	err := freeTCP(server.Cluster.Bind)
+	if err == nil {
+		err = freeUDP(server.Cluster.Bind)
+	}
+	return portError(err, name("SERVERUDPPORT"))
+}
+
+func freeTCP(addr string) error {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
 		return err
 	}
-	_, port, _ := net.SplitHostPort(op.Addr.String())
-	key := "SERVERUDPPORT"
-	if port == strconv.Itoa(v.Int("NETWORK", "SERVERTCPPORT")) {
-		key = "SERVERTCPPORT"
+	return ln.Close()
+}
+
+func freeUDP(addr string) error {
+	conn, err := net.ListenPacket("udp", addr)
+	if err != nil {
+		return err
 	}
-	return portError(err, fmt.Sprintf("[NETWORK] %s (%s)", key, v.Origin("NETWORK", key)))
+	return conn.Close()
 }

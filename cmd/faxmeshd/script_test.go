@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os/exec"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// portTime is how long a process may take to listen.
+const portTime = 20 * time.Second
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"faxmeshd": main})
+}
+
+// TestScripts types the commands as people do. $FREE1 to $FREE4 are ports of
+// 127.0.0.1 that are free for TCP and UDP, $TAKEN one that is not.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			taken, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				return err
+			}
+			env.Defer(func() { taken.Close() })
+			env.Setenv("TAKEN", portOf(taken.Addr()))
+			for i := range 4 {
+				port, err := freePort()
+				if err != nil {
+					return err
+				}
+				env.Setenv("FREE"+strconv.Itoa(i+1), port)
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": cmdStatus, "waitport": cmdWaitPort},
+	})
+}
+
+func freePort() (string, error) {
+	for range 50 {
+		tcp, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return "", err
+		}
+		udp, err := net.ListenPacket("udp", tcp.Addr().String())
+		tcp.Close()
+		if err == nil {
+			udp.Close()
+			return portOf(tcp.Addr()), nil
+		}
+	}
+	return "", fmt.Errorf("no port is free for both TCP and UDP")
+}
+
+func portOf(addr net.Addr) string {
+	_, port, _ := net.SplitHostPort(addr.String())
+	return port
+}
+
+// cmdWaitPort waits until something listens on a port of 127.0.0.1.
+func cmdWaitPort(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: waitport PORT")
+	}
+	for end := time.Now().Add(portTime); ; time.Sleep(10 * time.Millisecond) {
+		conn, err := net.DialTimeout("tcp", net.JoinHostPort("127.0.0.1", args[0]), time.Second)
+		if err == nil {
+			conn.Close()
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("nothing listens on port %s: %v", args[0], err)
+		}
+	}
+}
+
+// cmdStatus runs a program and compares its exit status: status N PROGRAM ARG...
+func cmdStatus(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N PROGRAM ARG...")
+	}
+	got := 0
+	switch err := ts.Exec(args[1], args[2:]...).(type) {
+	case nil:
+	case *exec.ExitError:
+		got = err.ExitCode()
+	default:
+		ts.Fatalf("%s: %v", args[1], err)
+	}
+	if strconv.Itoa(got) != args[0] {
+		ts.Fatalf("%s ended with status %d, want %s", args[1], got, args[0])
+	}
+}

@@ -248,6 +248,23 @@ func TestOrientation(t *testing.T) {
 	}
 }
 
+// TestThumbnails: reduced pictures and masks between the pages are none.
+func TestThumbnails(t *testing.T) {
+	pages := []*t4.Bitmap{testPage(1, 100, 9), testPage(2, 100, 9), testPage(3, 100, 9)}
+	for _, kind := range []byte{subfileReduced, subfileReduced | subfilePage, subfileMask} {
+		data := write(t, Options{}, t4.Fine, pages...)
+		second := binary.LittleEndian.Uint32(data[10+12*int(data[8]):])
+		data[second+2+8] = kind // NewSubfileType is the first field
+		f, err := open(data)
+		if err != nil || f.Len() != 2 {
+			t.Fatalf("kind %d: %v", kind, err)
+		}
+		if b, _, err := f.Page(1); err != nil || !b.Equal(pages[2]) {
+			t.Errorf("kind %d: the last page is another: %v", kind, err)
+		}
+	}
+}
+
 func TestHostile(t *testing.T) {
 	good := write(t, Options{}, t4.Fine, testPage(1, 1728, 20), testPage(2, 1728, 20))
 	le := binary.LittleEndian

@@ -37,8 +37,7 @@ func (d *document) fromText(pages *pageWriter, res t4.Resolution) error {
 	if !utf8.Valid(raw) {
 		return fmt.Errorf("%w: it is a text but not in UTF-8; %s", ErrUnsupported, accepted)
 	}
-	text := norm.NFC.String(strings.TrimPrefix(string(raw), "\ufeff"))
-	text = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\v", "\n", "\u00ad", "", "\u00a0", " ").Replace(text)
+	text := strings.Map(plain, strings.ReplaceAll(norm.NFC.String(string(raw)), "\r\n", "\n"))
 	text = strings.TrimRightFunc(text, unicode.IsSpace)
 	if text == "" {
 		return fmt.Errorf("%w: it is blank", ErrUnsupported)
@@ -54,6 +53,22 @@ func (d *document) fromText(pages *pageWriter, res t4.Resolution) error {
 		}
 	}
 	return t.flush()
+}
+
+// plain reduces the characters that only direct how text is set.
+func plain(r rune) rune {
+	switch r {
+	case '\t', '\f', '\n':
+		return r
+	case '\r', '\v', '\u2028', '\u2029': // ends of lines and paragraphs
+		return '\n'
+	case '\u00ad', '\u200b', '\u200c', '\u200d', '\u2060', '\ufeff': // of no width
+		return -1
+	}
+	if unicode.IsSpace(r) {
+		return ' '
+	}
+	return r
 }
 
 // typesetter fills pages line by line.

@@ -67,7 +67,7 @@ func TestTextLayout(t *testing.T) {
 		{"form feed", "a\f\nb\n", [][][2]int{{{0, 0}}, {{0, 0}}}},
 		{"form feed in a line", "a\fb", [][][2]int{{{0, 0}}, {{0, 0}}}},
 		{"white page", "a\f\fb", [][][2]int{{{0, 0}}, nil, {{0, 0}}}},
-		{"mark, joined letters", "\ufeffe\u0301\u00a0x", [][][2]int{{{0, 2}}}},
+		{"mark, joined letters", "\ufeffe\u0301\u00a0x\u2028y\u00ad\u2009z\rw", [][][2]int{{{0, 2}, {0, 2}, {0, 0}}}},
 		{"63 lines", strings.Repeat("x\n", 63) + " \n\f\n", [][][2]int{slices.Repeat([][2]int{{0, 0}}, 63)}},
 		{"63 lines and one", strings.Repeat("x\n", 64), [][][2]int{slices.Repeat([][2]int{{0, 0}}, 63), {{0, 0}}}},
 	} {

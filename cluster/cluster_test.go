@@ -303,15 +303,15 @@ func TestJoinRefusals(t *testing.T) {
 	if err := Join(patience(t), dir, once, addr, Options{Name: "south"}); err != nil {
 		t.Fatal(err)
 	}
-	short, err := north.NewToken(patience(t), "admin", 1, time.Millisecond)
-	if err != nil {
-		t.Fatal(err)
-	}
 	other, err := peer.Found("north")
 	if err != nil {
 		t.Fatal(err)
 	}
 	good := w.token()
+	short, err := north.NewToken(patience(t), "admin", 1, time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
 	stranger := newToken(north.id.Authority())
 	for _, c := range []struct {
 		why, dir, token, name string

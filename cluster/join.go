@@ -131,12 +131,6 @@ func ask(ctx context.Context, addr string, t token, a *peer.Applicant, opt Optio
 	if answer.Error != nil {
 		return answer, answer.Error
 	}
-	// Whoever answered is at addr, even if the members do not know it yet.
-	for i, n := range answer.Roll.Nodes {
-		if n.PeerAddr == "" && len(answer.Roll.Nodes) == 1 {
-			answer.Roll.Nodes[i].PeerAddr = addr
-		}
-	}
 	return answer, nil
 }
 
@@ -215,7 +209,7 @@ func (c *Cluster) admit(ctx context.Context, q asking) (answer admitted, err err
 	if answer.As, err = c.id.Membership(cert); err != nil {
 		return answer, err
 	}
-	answer.Roll, err = c.book.current()
+	answer.Roll, err = c.roll()
 	c.opt.Logger.Info("a node has joined", "peer", node.Name, "addr", node.PeerAddr)
 	return answer, err
 }

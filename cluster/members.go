@@ -192,6 +192,19 @@ func (c *Cluster) self() fax.Node {
 	return n
 }
 
+// roll is the members as this node tells them to another: its own addresses
+// are right in it even before the ledger has them.
+func (c *Cluster) roll() (roll, error) {
+	r, err := c.book.current()
+	r.Nodes = slices.Clone(r.Nodes)
+	for i, n := range r.Nodes {
+		if n.Name == c.id.Name {
+			r.Nodes[i] = c.self()
+		}
+	}
+	return r, err
+}
+
 // attend keeps this node's place in the cluster: it sees to it that the members
 // know its addresses, and that it knows them, even when all it has is the list
 // of members of the day it joined.
@@ -285,7 +298,7 @@ func (c *Cluster) handleAttend(ctx context.Context, from string, body []byte) ([
 			return nil, err
 		}
 	}
-	current, err := c.book.current()
+	current, err := c.roll()
 	if err != nil {
 		return nil, err
 	}

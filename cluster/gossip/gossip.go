@@ -55,7 +55,8 @@ type Config struct {
 	Packets   *net.UDPConn   // closed by Close
 	Streams   Streams        // closed by Close
 
-	// Peers gives the members other than this one, with the host:port of each.
+	// Peers gives the members other than this one, with the host:port of each,
+	// "" if that is not known yet.
 	Peers func() map[string]string
 	// State gives the full state to exchange, Merge takes in a broadcast or
 	// another node's state. Alive is told who has come and gone; it must not
@@ -160,7 +161,7 @@ func (g *Gossip) call() {
 	}
 	var unseen []string
 	for name, addr := range g.cfg.Peers() {
-		if seen[name] || name == g.cfg.Name {
+		if seen[name] || name == g.cfg.Name || addr == "" {
 			continue
 		}
 		// The stream finds its way by the name; memberlist wants an address.

@@ -1,0 +1,144 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/faxmesh/faxmesh/clientlib/fax"
+	"pgregory.net/rapid"
+)
+
+// describe is the ledger in the model's words, through its public reads.
+func describe(t *rapid.T, l *Ledger) string {
+	var lines []string
+	check := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	accounts, err := l.Accounts()
+	check(err)
+	for _, a := range accounts {
+		events, err := l.Events(a.Name, 0, 0)
+		check(err)
+		told := []string{}
+		for _, e := range events {
+			told = append(told, string(e.Kind))
+		}
+		lines = append(lines, fmt.Sprintf("account %s %s, told %v", fax.Fold(a.Name), a.Rights, told))
+	}
+	jobs, err := l.Jobs(JobFilter{})
+	check(err)
+	for _, j := range jobs {
+		lines = append(lines, describeJob(j.ID, &j))
+	}
+	faxes, err := l.ReceivedFor("", 0)
+	check(err)
+	for _, f := range faxes {
+		who := []string{}
+		for _, a := range f.Assigned {
+			if a = fax.Fold(a); !slices.Contains(who, a) {
+				who = append(who, a)
+			}
+		}
+		slices.Sort(who)
+		lines = append(lines, fmt.Sprintf("received %s for %v", f.ID, who))
+	}
+	slices.Sort(lines)
+	last, err := VerifyActivity(l.WholeActivity())
+	check(err)
+	return strings.Join(append(lines, fmt.Sprintf("%d entries", last.Seq)), "\n")
+}
+
+// checkIndexes holds the lists by owner, state and account against the records.
+func checkIndexes(t *rapid.T, l *Ledger) {
+	jobs, err := l.Jobs(JobFilter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.IsSortedFunc(jobs, func(a, b fax.Job) int { return int(b.Submitted - a.Submitted) }) {
+		t.Fatalf("not the newest first: %+v", jobs)
+	}
+	for _, owner := range []string{"", "A", "b", "c"} {
+		for _, wanted := range [][]fax.State{nil, {fax.Queued}, {fax.Queued, fax.Held, fax.Queued}, {fax.Done, fax.Undone, fax.Cancelled}} {
+			var want []string
+			for _, j := range jobs {
+				if (owner == "" || fax.Fold(j.Owner) == fax.Fold(owner)) && (wanted == nil || slices.Contains(wanted, j.State)) {
+					want = append(want, j.ID)
+				}
+			}
+			found, err := l.Jobs(JobFilter{Owner: owner, States: wanted})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, j := range found {
+				got = append(got, j.ID)
+			}
+			if !slices.Equal(got, want) {
+				t.Fatalf("jobs of %q in %v: %v, want %v", owner, wanted, got, want)
+			}
+		}
+	}
+}
+
+// The ledger does what the model does; a refused command changes nothing; the
+// same commands in other batches, and told again, give the same state.
+func TestAgainstModel(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		commands := rapid.SliceOfN(rapid.Custom(someCommand), 1, 60).Draw(rt, "commands")
+		one, many, m := fresh(t), fresh(t), newModel()
+		defer one.Close()
+		defer many.Close()
+		one.db.NoSync, many.db.NoSync = true, true // nobody pulls the plug here
+		var entries []Entry
+		index := uint64(0)
+		for _, c := range commands {
+			index += uint64(rapid.IntRange(1, 3).Draw(rt, "gap")) // raft's own entries lie between
+			data, err := Encode(c)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			entries = append(entries, Entry{index, data})
+			before := dump(t, one, false)
+			results, err := one.ApplyBatch(entries[len(entries)-1:])
+			if err != nil {
+				rt.Fatal(err)
+			}
+			got, want := taken, m.apply(c)
+			if e := results[0].Err; e != nil {
+				got = e.Kind
+				if dump(t, one, false) != before {
+					rt.Fatalf("%#v was refused and changed the state", c)
+				}
+			}
+			if got != want {
+				rt.Fatalf("%#v: %v, want %v (255: taken): %v", c, got, want, results[0].Err)
+			}
+			if got, want := describe(rt, one), m.describe(); got != want {
+				rt.Fatalf("after %#v:\n%s\nwant\n%s", c, got, want)
+			}
+		}
+		checkIndexes(rt, one)
+		for at := 0; at < len(entries); {
+			// Each batch begins with some that have been applied before.
+			again := rapid.IntRange(0, at).Draw(rt, "again")
+			next := at + rapid.IntRange(1, len(entries)-at).Draw(rt, "batch")
+			results, err := many.ApplyBatch(entries[again:next])
+			if err != nil {
+				rt.Fatal(err)
+			}
+			for i, r := range results[:at-again] {
+				if r != (Result{Index: entries[again+i].Index}) {
+					rt.Fatalf("a repeated entry answered %+v", r)
+				}
+			}
+			at = next
+		}
+		if dump(t, one, true) != dump(t, many, true) {
+			rt.Fatalf("other batches gave another state:\n%s\nand\n%s", dump(t, one, true), dump(t, many, true))
+		}
+	})
+}

@@ -352,6 +352,8 @@ static void feed(struct line *l)
 		uint8_t c = l->in[l->in_pos];
 		int mode = s->at_state.at_rx_mode;
 
+		if (l->release_due) /* the tick resets the modem first */
+			return;
 		if (mode == AT_MODE_STUFFED && (s->tx.holding || s->tx.in_bytes - s->tx.out_bytes >= TX_ROOM))
 			return;
 		l->in_pos++;

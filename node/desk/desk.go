@@ -1,0 +1,147 @@
+// Package desk is what may be asked of a server, by whom.
+//
+// Every right is checked here, once, against the account as the ledger has it
+// now: a front door needs to know nothing about rights. What an account may not
+// see does not exist for it: asking for another's fax and asking for none give
+// the same answer. Errors for people are *fax.Error; everything else is a fault
+// of ours that a door answers as internal and logs.
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/faxmesh/faxmesh/clientlib/fax"
+	"github.com/faxmesh/faxmesh/cluster/ledger"
+	"github.com/faxmesh/faxmesh/cluster/presence"
+)
+
+// Waits.
+const (
+	ProposeTimeout = 15 * time.Second // for the majority
+	SessionGrace   = time.Minute      // a session without a connection is still told by callback
+)
+
+// Cluster is the way to change the state, to show who is logged in here, and
+// what is known of the servers.
+type Cluster interface {
+	Propose(ctx context.Context, c ledger.Command) (ledger.Result, error)
+	PutSession(s presence.Session) error
+	DropSession(id string)
+	// NewToken makes a join token.
+	NewToken(ctx context.Context, by string, uses int, life time.Duration) (string, error)
+	Status() ([]fax.NodeStatus, error)
+}
+
+// Blobs is the document store. Put returns when the document is durable on as
+// many nodes as it has to be; Open fetches from another node if need be.
+type Blobs interface {
+	Put(ctx context.Context, r io.Reader) (fax.Document, error)
+	Open(ctx context.Context, hash string) (io.ReadCloser, error)
+}
+
+// Notifier is told whom it can reach over a connection of this node.
+type Notifier interface {
+	Attach(session, account string, seen uint64, push func([]fax.Event) error) (detach func())
+	Ack(session string, seqs []uint64)
+}
+
+// Config is what Open needs. All fields must be set.
+type Config struct {
+	Node       string
+	ClusterID  string
+	SessionKey []byte // of the cluster; signs session tokens
+	Dir        string // for documents that are being handed in
+	Ledger     *ledger.Ledger
+	Cluster    Cluster
+	Blobs      Blobs
+	Notifier   Notifier
+	// Convert makes the TIFF-F of a document handed in and counts its pages.
+	Convert func(ctx context.Context, src io.ReaderAt, size int64, name string, out io.Writer) (pages int, err error)
+	Log     *slog.Logger
+}
+
+// Desk answers requests. Its methods may be called from any goroutine.
+type Desk struct {
+	cfg     Config
+	hashes  hasher
+	wrong   *wrongs
+	notes   *notes
+	uploads *uploads
+	here    *attendance
+}
+
+// Open opens the desk.
+func Open(cfg Config) (*Desk, error) {
+	if len(cfg.SessionKey) < 16 {
+		return nil, fmt.Errorf("the session key has %d octets; it needs 16 at least", len(cfg.SessionKey))
+	}
+	hashes, err := newHasher()
+	if err != nil {
+		return nil, err
+	}
+	uploads, err := openUploads(filepath.Join(cfg.Dir, "uploads"))
+	if err != nil {
+		return nil, fmt.Errorf("open the directory for uploads: %w", err)
+	}
+	d := &Desk{cfg: cfg, hashes: hashes, wrong: newWrongs(), uploads: uploads}
+	d.here = newAttendance(d.absent)
+	d.notes = openNotes(d.propose, cfg.Log)
+	return d, nil
+}
+
+// Close ends what the desk does by itself. Sessions stay valid at other nodes.
+func (d *Desk) Close() {
+	d.here.close()
+	d.notes.close()
+	d.uploads.close()
+}
+
+// propose changes the state, or says in words for people why not.
+func (d *Desk) propose(ctx context.Context, c ledger.Command) (ledger.Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, ProposeTimeout)
+	defer cancel()
+	r, err := d.cfg.Cluster.Propose(ctx, c)
+	var plain *fax.Error
+	switch {
+	case err != nil && errors.As(err, &plain):
+		return r, err
+	case err != nil:
+		return r, fmt.Errorf("%w (%w)", fax.Errorf(fax.Unavailable, "the majority of the servers cannot be reached from %s; try again later", d.cfg.Node), err)
+	case r.Err != nil:
+		return r, r.Err
+	}
+	return r, nil
+}
+
+// who is the account of a session, if the session is still good and the
+// account has the rights wanted.
+func (d *Desk) who(s fax.Session, want fax.Rights) (fax.Account, error) {
+	t, err := parseToken(d.cfg.SessionKey, s.Token)
+	if err != nil || t.Session != s.ID || t.Account != fax.Fold(s.Account) {
+		return fax.Account{}, errVoid
+	}
+	a, _, err := d.cfg.Ledger.Account(s.Account)
+	if fax.KindOf(err) == fax.NotFound {
+		return a, errVoid
+	}
+	if err != nil {
+		return a, err
+	}
+	if a.Epoch != t.Epoch {
+		return a, errVoid
+	}
+	if !a.Rights.Has(want) {
+		return a, fax.Errorf(fax.NotAllowed, "the account %s may not do this; it needs the right %s", a.Name, want)
+	}
+	return a, nil
+}
+
+var errVoid = fax.Errorf(fax.BadLogin, "the session is not valid any more; log in again")
+
+func now() fax.Millis { return fax.At(time.Now()) }

@@ -1,0 +1,611 @@
+package desk
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/faxmesh/faxmesh/clientlib/fax"
+	"github.com/faxmesh/faxmesh/cluster/blob"
+	"github.com/faxmesh/faxmesh/cluster/ledger"
+	"github.com/faxmesh/faxmesh/cluster/presence"
+)
+
+var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+
+// world is a cluster of one: a real ledger, a real blob store.
+type world struct {
+	t      *testing.T
+	ledger *ledger.Ledger
+	blobs  *blob.Store
+
+	mu       sync.Mutex
+	index    uint64
+	down     bool // no majority
+	sessions map[string]presence.Session
+	acked    []uint64
+}
+
+func (w *world) Propose(_ context.Context, c ledger.Command) (ledger.Result, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.down {
+		return ledger.Result{}, errors.New("no leader")
+	}
+	data, err := ledger.Encode(c)
+	if err != nil {
+		return ledger.Result{}, err
+	}
+	w.index++
+	r, err := w.ledger.ApplyBatch([]ledger.Entry{{Index: w.index, Data: data}})
+	if err != nil {
+		return ledger.Result{}, err
+	}
+	return r[0], nil
+}
+
+func (w *world) PutSession(s presence.Session) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sessions[s.ID] = s
+	return nil
+}
+
+func (w *world) DropSession(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.sessions, id)
+}
+
+func (w *world) online(id string) (presence.Session, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s, ok := w.sessions[id]
+	return s, ok
+}
+
+func (w *world) NewToken(_ context.Context, by string, uses int, life time.Duration) (string, error) {
+	return fmt.Sprint(by, uses, life), nil
+}
+
+func (w *world) Status() ([]fax.NodeStatus, error) { return []fax.NodeStatus{{Alive: true}}, nil }
+
+func (w *world) Put(_ context.Context, r io.Reader) (fax.Document, error) { return w.blobs.Put(r) }
+
+func (w *world) Open(_ context.Context, hash string) (io.ReadCloser, error) {
+	return w.blobs.Open(hash)
+}
+
+func (w *world) Attach(string, string, uint64, func([]fax.Event) error) func() { return func() {} }
+
+func (w *world) Ack(_ string, seqs []uint64) { w.acked = append(w.acked, seqs...) }
+
+func (w *world) must(c ledger.Command) {
+	w.t.Helper()
+	if r, err := w.Propose(context.Background(), c); err != nil || r.Err != nil {
+		w.t.Fatal(err, r.Err)
+	}
+}
+
+const password = "correct horse"
+
+// passwordHash is made once: it is dear on purpose.
+var passwordHash = sync.OnceValues(func() (string, error) { return HashPassword(password) })
+
+// setUp opens a desk with the accounts admin, clerk, other and reader (who
+// may see and assign what is received).
+func setUp(t *testing.T) (*Desk, *world) {
+	t.Helper()
+	dir := t.TempDir()
+	l, err := ledger.Open(filepath.Join(dir, "ledger"), quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := blob.Open(filepath.Join(dir, "blobs"), quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, ledger: l, blobs: b, sessions: map[string]presence.Session{}}
+	d, err := Open(Config{Node: "north", ClusterID: "c1", SessionKey: bytes.Repeat([]byte("k"), 32), Dir: dir, Ledger: l,
+		Cluster: w, Blobs: w, Notifier: w, Convert: convert, Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close(); d.Close(); l.Close() })
+	hash, err := passwordHash()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, rights := range map[string]fax.Rights{"admin": fax.Administrator, "Clerk": fax.Individual, "other": fax.Individual,
+		"reader": fax.MaySend | fax.MaySeeReceived | fax.MayAssign} {
+		w.must(ledger.AddAccount{Account: fax.Account{Name: name, Rights: rights}, Hash: hash, Node: "north"})
+	}
+	return d, w
+}
+
+// convert takes documents that begin with PAGE as one page.
+func convert(_ context.Context, src io.ReaderAt, size int64, _ string, out io.Writer) (int, error) {
+	data, err := io.ReadAll(io.NewSectionReader(src, 0, size))
+	if err != nil {
+		return 0, err
+	}
+	if !bytes.HasPrefix(data, []byte("PAGE")) {
+		return 0, fax.Errorf(fax.Unsupported, "not a document")
+	}
+	_, err = out.Write(append([]byte("TIFF "), data...))
+	return 1, err
+}
+
+var from = netip.MustParseAddrPort("192.0.2.1:4000")
+
+func login(t *testing.T, d *Desk, name string) fax.Session {
+	t.Helper()
+	s, err := d.Login(t.Context(), fax.Login{Account: name, Password: password, Remote: from, Client: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func upload(t *testing.T, d *Desk, s fax.Session, data string) string {
+	t.Helper()
+	up, err := d.BeginUpload(t.Context(), s, int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := up.Write([]byte(data)); err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256([]byte(data))
+	if err := up.Commit(t.Context(), hex.EncodeToString(sum[:])); err != nil {
+		t.Fatal(err)
+	}
+	return up.ID()
+}
+
+func submit(t *testing.T, d *Desk, s fax.Session, id string) fax.Job {
+	t.Helper()
+	j, err := d.Submit(t.Context(), s, fax.Order{ID: id, Upload: upload(t, d, s, "PAGE "+id), Number: "123", Title: "t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+func wants(t *testing.T, what string, err error, kind fax.Kind) {
+	t.Helper()
+	if err == nil || fax.KindOf(err) != kind {
+		t.Errorf("%s: %v, want an error of kind %v", what, err, kind)
+	}
+}
+
+func activity(t *testing.T, w *world) (whats []string) {
+	t.Helper()
+	all, err := w.ledger.Activity(0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range all {
+		whats = append(whats, a.Who+" "+a.What)
+	}
+	return whats
+}
+
+func TestLogin(t *testing.T) {
+	d, w := setUp(t)
+	s, err := d.Login(t.Context(), fax.Login{Account: "CLERK", Password: password, Remote: from,
+		Callback: &fax.Callback{Port: 1500, Fingerprint: strings.Repeat("a", 64)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Account != "Clerk" || s.Rights != fax.Individual || s.Home != "north" || s.Cluster != "c1" || s.Secret != Secret(d.cfg.SessionKey, s.ID) {
+		t.Errorf("session = %+v", s)
+	}
+	p, _ := w.online(s.ID)
+	if p.Addr != netip.MustParseAddrPort("192.0.2.1:1500") || p.Account != "Clerk" {
+		t.Errorf("presence = %+v: the address must be the one seen, the port the one offered", p)
+	}
+	again, err := d.Login(t.Context(), fax.Login{Token: s.Token, Remote: from})
+	if err != nil || again.ID != s.ID || again.Secret != s.Secret {
+		t.Errorf("by token: %+v, %v", again, err)
+	}
+
+	_, unknown := d.Login(t.Context(), fax.Login{Account: "nobody", Password: password, Remote: from})
+	_, wrong := d.Login(t.Context(), fax.Login{Account: "clerk", Password: password + "x", Remote: from})
+	wants(t, "unknown name", unknown, fax.BadLogin)
+	wants(t, "wrong password", wrong, fax.BadLogin)
+	if unknown.Error() != wrong.Error() {
+		t.Errorf("%q and %q tell who exists", unknown, wrong)
+	}
+	for _, token := range []string{"x", s.Token + "x", s.Token[1:], "." + s.Token, strings.Repeat("a", 5000)} {
+		_, err := d.Login(t.Context(), fax.Login{Token: token, Remote: from})
+		wants(t, "token "+token[:min(9, len(token))], err, fax.BadLogin)
+	}
+	_, err = d.Login(t.Context(), fax.Login{Account: "a/b", Password: password, Remote: from})
+	wants(t, "odd name", err, fax.Invalid)
+
+	if err := d.Logout(t.Context(), s); err != nil {
+		t.Error(err)
+	}
+	if _, online := w.online(s.ID); online {
+		t.Error("still logged in")
+	}
+	d.notes.close()
+	for _, want := range []string{"Clerk login", "nobody login-refused", "clerk login-refused", "Clerk logout"} {
+		if got := activity(t, w); !slices.Contains(got, want) {
+			t.Errorf("%q is not on record: %q", want, got)
+		}
+	}
+}
+
+// TestTokensEnd: a new password, or the end of the account, voids tokens and
+// sessions.
+func TestTokensEnd(t *testing.T) {
+	d, w := setUp(t)
+	clerk, other, admin := login(t, d, "clerk"), login(t, d, "other"), login(t, d, "admin")
+	wants(t, "wrong old password", d.SetPassword(t.Context(), clerk, "clerk", "wrong", "new password"), fax.NotAllowed)
+	wants(t, "another's password", d.SetPassword(t.Context(), clerk, "other", password, "new password"), fax.NotAllowed)
+	wants(t, "too short", d.SetPassword(t.Context(), clerk, "clerk", password, "ünïcöd3"), fax.Invalid)
+	// Composed in another way, it is the same password.
+	if err := d.SetPassword(t.Context(), clerk, "Clerk", password, "p\u00e4ssw\u00f6rter"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Login(t.Context(), fax.Login{Account: "clerk", Password: "pa\u0308sswo\u0308rter", Remote: from}); err != nil {
+		t.Error(err)
+	}
+	_, err := d.Jobs(t.Context(), clerk, fax.JobFilter{})
+	wants(t, "after a new password", err, fax.BadLogin)
+	_, err = d.Login(t.Context(), fax.Login{Token: clerk.Token, Remote: from})
+	wants(t, "after a new password", err, fax.BadLogin)
+
+	if err := d.DropAccount(t.Context(), admin, "other"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.Jobs(t.Context(), other, fax.JobFilter{})
+	wants(t, "after the account is gone", err, fax.BadLogin)
+
+	old := token{Account: "admin", Session: "s", Expires: now() - 1, Home: "north"}
+	a, _, _ := w.ledger.Account("admin")
+	old.Epoch = a.Epoch
+	signed, err := old.sign(d.cfg.SessionKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.Login(t.Context(), fax.Login{Token: signed, Remote: from})
+	wants(t, "expired", err, fax.BadLogin)
+	forged := admin
+	forged.Account = "reader"
+	_, err = d.Inbox(t.Context(), forged, 0)
+	wants(t, "a token of another account", err, fax.BadLogin)
+}
+
+func TestWrongPasswords(t *testing.T) {
+	d, _ := setUp(t)
+	for range freeOfAccount + 1 {
+		_, err := d.Login(t.Context(), fax.Login{Account: "clerk", Password: "wrong", Remote: from})
+		wants(t, "wrong password", err, fax.BadLogin)
+	}
+	elsewhere := netip.MustParseAddrPort("198.51.100.1:1")
+	_, err := d.Login(t.Context(), fax.Login{Account: "CLERK", Password: password, Remote: elsewhere})
+	wants(t, "the right one, too soon", err, fax.Busy)
+	login(t, d, "other")
+}
+
+func TestWrongs(t *testing.T) {
+	w, now := newWrongs(), time.Unix(10_000, 0)
+	a, b := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::ffff")
+	for i := range freeOfAddress {
+		w.add(fmt.Sprint("n", i), a, now)
+		if got := w.blocked("x", a, now); got != 0 {
+			t.Fatalf("blocked for %v after %d names", got, i+1)
+		}
+	}
+	w.add("one more", a, now)
+	if got := w.blocked("x", b, now); got != firstDelay {
+		t.Errorf("the same customer is blocked for %v, want %v", got, firstDelay)
+	}
+	for range 30 {
+		w.add("y", a, now)
+	}
+	if got := w.blocked("y", netip.MustParseAddr("192.0.2.9"), now); got != mostOfAccount {
+		t.Errorf("the account is blocked for %v, want %v", got, mostOfAccount)
+	}
+	if got := w.blocked("x", a, now); got != mostOfAddress {
+		t.Errorf("the address is blocked for %v, want %v", got, mostOfAddress)
+	}
+	w.right("Y")
+	if got := w.blocked("y", netip.MustParseAddr("192.0.2.9"), now); got != 0 {
+		t.Errorf("blocked for %v after the right password", got)
+	}
+	for i := range 3 * MaxWrongs {
+		w.addKey(fmt.Sprint("flood", i), now)
+	}
+	if len(w.who) > MaxWrongs {
+		t.Errorf("%d are remembered, want at most %d", len(w.who), MaxWrongs)
+	}
+	if got := w.blocked("x", a, now); got != mostOfAddress {
+		t.Errorf("a flood of names makes it forget an address: %v", got)
+	}
+}
+
+func TestUpload(t *testing.T) {
+	d, _ := setUp(t)
+	s := login(t, d, "clerk")
+	for size, kind := range map[int64]fax.Kind{0: fax.Invalid, -2: fax.Invalid, MaxDocument + 1: fax.TooLarge, 1 << 30: fax.TooLarge} {
+		_, err := d.BeginUpload(t.Context(), s, size)
+		wants(t, fmt.Sprint(size, " octets"), err, kind)
+	}
+	up, err := d.BeginUpload(t.Context(), s, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = up.Write([]byte("12345"))
+	wants(t, "more than announced", err, fax.Invalid)
+	if _, err := up.Write([]byte("123")); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, "less than announced", up.Commit(t.Context(), ""), fax.Invalid)
+	if _, err := up.Write([]byte("4")); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, "another hash", up.Commit(t.Context(), strings.Repeat("0", 64)), fax.Invalid)
+	up.Abort()
+	up.Abort()
+	_, err = up.Write([]byte("1"))
+	wants(t, "after Abort", err, fax.Invalid)
+
+	up, err = d.BeginUpload(t.Context(), s, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wants(t, "nothing written", up.Commit(t.Context(), ""), fax.Invalid)
+	for i := 1; ; i++ {
+		if _, err = d.BeginUpload(t.Context(), s, 1); err != nil {
+			if i != MaxUploadsSession {
+				t.Errorf("%d uploads were allowed, want %d", i, MaxUploadsSession)
+			}
+			break
+		}
+	}
+	wants(t, "too many", err, fax.Busy)
+	_, err = d.Submit(t.Context(), s, fax.Order{ID: "j", Upload: up.ID(), Number: "1"})
+	wants(t, "an order for an upload that is not finished", err, fax.NotFound)
+	if err := d.Logout(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(d.uploads.dir, "*")); len(left) != 0 || d.uploads.octets != 0 {
+		t.Errorf("after logout %v and %d octets are left", left, d.uploads.octets)
+	}
+}
+
+func TestSubmit(t *testing.T) {
+	d, w := setUp(t)
+	s := login(t, d, "clerk")
+	j := submit(t, d, s, "order-1")
+	if j.Owner != "Clerk" || j.State != fax.Queued || j.Home != "north" || j.Fax.Pages != 1 || !w.blobs.Has(j.Fax.Hash) || !w.blobs.Has(j.Source.Hash) {
+		t.Errorf("job = %+v", j)
+	}
+	again, err := d.Submit(t.Context(), s, fax.Order{ID: "order-1", Upload: "gone", Number: "123"})
+	if err != nil || again.Submitted != j.Submitted {
+		t.Errorf("the same order again: %+v, %v", again, err)
+	}
+	other := login(t, d, "other")
+	_, err = d.Submit(t.Context(), other, fax.Order{ID: "order-1", Upload: upload(t, d, other, "PAGE"), Number: "123"})
+	wants(t, "an id that another has taken", err, fax.Exists)
+	id := upload(t, d, s, "PAGE x")
+	_, err = d.Submit(t.Context(), other, fax.Order{ID: "order-2", Upload: id, Number: "1"})
+	wants(t, "another's upload", err, fax.NotFound)
+	_, err = d.Submit(t.Context(), s, fax.Order{ID: "order-2", Upload: id, Number: "one"})
+	wants(t, "no number", err, fax.Invalid)
+	_, err = d.Submit(t.Context(), s, fax.Order{ID: "../x", Upload: id, Number: "1"})
+	wants(t, "odd id", err, fax.Invalid)
+	_, err = d.Submit(t.Context(), s, fax.Order{ID: "order-2", Upload: upload(t, d, s, "%PDF"), Number: "1"})
+	wants(t, "a format that is not accepted", err, fax.Unsupported)
+	w.mu.Lock()
+	w.down = true
+	w.mu.Unlock()
+	_, err = d.Submit(t.Context(), s, fax.Order{ID: "order-2", Upload: id, Number: "1"})
+	wants(t, "no majority", err, fax.Unavailable)
+}
+
+// TestOthersFaxes: what one may not see is as if it were not there.
+func TestOthersFaxes(t *testing.T) {
+	d, w := setUp(t)
+	clerk, other, reader, admin := login(t, d, "clerk"), login(t, d, "other"), login(t, d, "reader"), login(t, d, "admin")
+	job := submit(t, d, clerk, "abcd1")
+	tiff, err := w.blobs.Put(strings.NewReader("TIFF received"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tiff.Pages = 1
+	w.must(ledger.Receive{Fax: fax.ReceivedFax{ID: "rrrr1", Node: "west", Fax: tiff, Assigned: []string{"clerk"}, At: now()}})
+	w.must(ledger.Receive{Fax: fax.ReceivedFax{ID: "rrrr2", Node: "west", Fax: tiff, At: now()}})
+
+	sees := func(s fax.Session, id string) error {
+		doc, r, err := d.OpenFax(t.Context(), s, id)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		data, err := io.ReadAll(r)
+		if err != nil || int64(len(data)) != doc.Size {
+			t.Errorf("%d octets of %d: %v", len(data), doc.Size, err)
+		}
+		return nil
+	}
+	for _, c := range []struct {
+		name string
+		s    fax.Session
+		id   string
+		ok   bool
+	}{
+		{"own job", clerk, "abcd1", true}, {"by prefix", clerk, "abcd", true}, {"too short a prefix", clerk, "abc", false},
+		{"another's job", other, "abcd1", false}, {"by prefix", other, "abcd", false}, {"a job, by who sees what is received", reader, "abcd1", false},
+		{"a job, by who sees all", admin, "abcd1", true},
+		{"assigned", clerk, "rrrr1", true}, {"prefix of one visible", clerk, "rrrr", true}, {"not assigned", clerk, "rrrr2", false},
+		{"not assigned", other, "rrrr1", false}, {"sees received", reader, "rrrr2", true}, {"sees all", admin, "rrrr2", true},
+	} {
+		if err := sees(c.s, c.id); (err == nil) != c.ok || err != nil && fax.KindOf(err) != fax.NotFound {
+			t.Errorf("%s: %s opens %s: %v", c.name, c.s.Account, c.id, err)
+		}
+	}
+	wants(t, "prefix of two", sees(admin, "rrrr"), fax.Invalid)
+	there, missing := sees(other, "abcd1"), sees(other, "abcd9")
+	if strings.ReplaceAll(there.Error(), "abcd1", "abcd9") != missing.Error() {
+		t.Errorf("%q and %q tell what there is", there, missing)
+	}
+	_, err = d.Job(t.Context(), other, job.ID)
+	wants(t, "another's job", err, fax.NotFound)
+	_, err = d.Direct(t.Context(), other, job.ID, fax.Cancelled)
+	wants(t, "another's job", err, fax.NotFound)
+	if jobs, err := d.Jobs(t.Context(), other, fax.JobFilter{}); err != nil || len(jobs) != 0 {
+		t.Errorf("other sees %v, %v", jobs, err)
+	}
+	_, err = d.Jobs(t.Context(), clerk, fax.JobFilter{All: true})
+	wants(t, "everybody's jobs", err, fax.NotAllowed)
+	if jobs, err := d.Jobs(t.Context(), admin, fax.JobFilter{All: true, Drawer: fax.Pending}); err != nil || len(jobs) != 1 {
+		t.Errorf("admin sees %v, %v", jobs, err)
+	}
+	_, err = d.Jobs(t.Context(), clerk, fax.JobFilter{Drawer: fax.Received})
+	wants(t, "a drawer without jobs", err, fax.Invalid)
+	if in, err := d.Inbox(t.Context(), clerk, 0); err != nil || len(in) != 1 {
+		t.Errorf("clerk's inbox: %v, %v", in, err)
+	}
+
+	wants(t, "assign without the right", d.Assign(t.Context(), clerk, "rrrr1", []string{"other"}), fax.NotAllowed)
+	wants(t, "assign to nobody", d.Assign(t.Context(), reader, "rrrr2", nil), fax.Invalid)
+	if err := d.Assign(t.Context(), reader, "rrrr2", []string{"other"}); err != nil {
+		t.Error(err)
+	}
+	if err := sees(other, "rrrr2"); err != nil {
+		t.Error(err)
+	}
+	if j, err := d.Direct(t.Context(), clerk, "abcd", fax.Held); err != nil || j.State != fax.Held {
+		t.Errorf("hold: %v, %v", j, err)
+	}
+	if j, err := d.Direct(t.Context(), admin, "abcd", fax.Cancelled); err != nil || j.State != fax.Cancelled {
+		t.Errorf("cancel: %v, %v", j, err)
+	}
+	d.notes.close()
+	if got := activity(t, w); !slices.Contains(got, "other view") {
+		t.Errorf("the view is not on record: %q", got)
+	}
+}
+
+// TestAdministration: each request, by one who may and one who may not.
+func TestAdministration(t *testing.T) {
+	d, w := setUp(t)
+	clerk, admin := login(t, d, "clerk"), login(t, d, "admin")
+	w.must(ledger.PutNode{Node: fax.Node{Name: "south", PeerAddr: "h:1", ClientAddr: "h:2", Fingerprint: strings.Repeat("b", 64)}})
+	ctx := t.Context()
+	for what, ask := range map[string]func(s fax.Session) error{
+		"add":    func(s fax.Session) error { return d.AddAccount(ctx, s, "new", "long enough", fax.Individual) },
+		"rights": func(s fax.Session) error { return d.SetRights(ctx, s, "other", fax.Individual|fax.MayAssign) },
+		"list":   func(s fax.Session) error { _, err := d.Accounts(ctx, s); return err },
+		"rule":   func(s fax.Session) error { return d.PutDialRule(ctx, s, fax.DialRule{Prefix: "2", Node: "south"}) },
+		"rules":  func(s fax.Session) error { _, err := d.DialRules(ctx, s); return err },
+		"route":  func(s fax.Session) error { return d.PutRoute(ctx, s, fax.Route{Accounts: []string{"clerk"}}) },
+		"routes": func(s fax.Session) error { _, err := d.Routes(ctx, s); return err },
+		"token":  func(s fax.Session) error { _, err := d.NewToken(ctx, s, 1, 1); return err },
+		"record": func(s fax.Session) error { _, err := d.Activity(ctx, s, 0, 10); return err },
+	} {
+		wants(t, what, ask(clerk), fax.NotAllowed)
+		wants(t, what, ask(fax.Session{}), fax.BadLogin)
+		if err := ask(admin); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	wants(t, "there already", d.AddAccount(ctx, admin, "NEW", "long enough", 0), fax.Exists)
+	wants(t, "short password", d.AddAccount(ctx, admin, "newer", "short", 0), fax.Invalid)
+	_, err := d.NewToken(ctx, admin, 0, 1)
+	wants(t, "no use", err, fax.Invalid)
+	if _, err := d.Cluster(ctx, clerk); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestGrace: a session lives on for a while without a connection, for ever
+// with one.
+func TestGrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var gone []string
+		var mu sync.Mutex
+		a := newAttendance(func(id string) { mu.Lock(); defer mu.Unlock(); gone = append(gone, id) })
+		sleep := func(d time.Duration) { time.Sleep(d); synctest.Wait(); mu.Lock(); mu.Unlock() }
+		a.expect("s")
+		a.come("s")
+		a.come("s") // a second connection, before the first is known to be dead
+		a.leave("s")
+		sleep(10 * SessionGrace)
+		if len(gone) != 0 {
+			t.Fatal("gone although it has a connection")
+		}
+		a.leave("s")
+		sleep(SessionGrace - time.Second)
+		a.come("s")
+		sleep(time.Hour)
+		a.leave("s")
+		sleep(SessionGrace - time.Second)
+		if len(gone) != 0 {
+			t.Fatal("gone too early")
+		}
+		sleep(2 * time.Second)
+		if !slices.Equal(gone, []string{"s"}) {
+			t.Fatalf("gone: %v", gone)
+		}
+		a.expect("never comes")
+		a.expect("logs out")
+		a.come("logs out")
+		a.forget("logs out")
+		a.leave("logs out")
+		sleep(time.Hour)
+		if !slices.Equal(gone, []string{"s", "never comes"}) {
+			t.Fatalf("gone: %v", gone)
+		}
+		a.expect("closed")
+		a.close()
+		sleep(time.Hour)
+		if len(gone) != 2 {
+			t.Fatalf("gone: %v", gone)
+		}
+	})
+}
+
+func TestNewID(t *testing.T) {
+	at := time.UnixMilli(1_700_000_000_000)
+	last := ""
+	for i := range 1000 {
+		id := NewID(at.Add(time.Duration(i) * time.Millisecond))
+		if len(id) != 16 || id <= last {
+			t.Fatalf("%q after %q", id, last)
+		}
+		last = id
+	}
+}
+
+func FuzzParsePHC(f *testing.F) {
+	hash, err := passwordHash()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(hash)
+	f.Add("$argon2id$v=19$m=19456,t=2,p=1$$")
+	f.Fuzz(func(t *testing.T, s string) {
+		if p, err := parsePHC(s); err == nil && (p.memory > 256<<10 || p.time > 16 || len(p.key) < 16) {
+			t.Errorf("%q would cost too much or prove too little", s)
+		}
+	})
+}

@@ -1,0 +1,161 @@
+package desk
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/faxmesh/faxmesh/clientlib/fax"
+	"github.com/faxmesh/faxmesh/cluster/presence"
+)
+
+// errWrong is the same for an unknown name and a wrong password.
+var errWrong = fax.Errorf(fax.BadLogin, "the name or the password is wrong")
+
+// Login opens a session by password, or again by the token of an earlier one.
+// Wrong passwords are answered ever later, by account and by address.
+func (d *Desk) Login(ctx context.Context, l fax.Login) (fax.Session, error) {
+	if l.Token != "" {
+		return d.again(ctx, l)
+	}
+	if err := fax.CheckName("account", l.Account); err != nil {
+		return fax.Session{}, err
+	}
+	if wait := d.wrong.blocked(l.Account, l.Remote.Addr(), time.Now()); wait > 0 {
+		d.cfg.Log.Warn("login refused: too many wrong passwords", "account", l.Account, "peer", l.Remote, "for", wait)
+		return fax.Session{}, fax.Errorf(fax.Busy, "too many wrong passwords; try again in %d seconds", int(wait.Seconds())+1)
+	}
+	a, hash, err := d.cfg.Ledger.Account(l.Account)
+	if err != nil && fax.KindOf(err) != fax.NotFound {
+		return fax.Session{}, err
+	}
+	if err != nil {
+		hash = ""
+	}
+	right, err := d.hashes.check(ctx, hash, l.Password)
+	if err != nil {
+		return fax.Session{}, err
+	}
+	if !right {
+		d.wrong.add(l.Account, l.Remote.Addr(), time.Now())
+		d.refused(l, "wrong name or password")
+		return fax.Session{}, errWrong
+	}
+	d.wrong.right(l.Account)
+	return d.open(a, NewID(time.Now()), l, "password")
+}
+
+// again opens a session by token: at this node, whichever node it was opened
+// at first.
+func (d *Desk) again(_ context.Context, l fax.Login) (fax.Session, error) {
+	t, err := parseToken(d.cfg.SessionKey, l.Token)
+	if err != nil {
+		d.refused(l, "a token that this cluster has not signed")
+		return fax.Session{}, errVoid
+	}
+	l.Account = t.Account
+	a, _, err := d.cfg.Ledger.Account(t.Account)
+	switch {
+	case fax.KindOf(err) == fax.NotFound && err != nil, err == nil && a.Epoch != t.Epoch:
+		d.refused(l, "the account or its password has changed since")
+		return fax.Session{}, errVoid
+	case err != nil:
+		return fax.Session{}, err
+	case t.Expires <= now():
+		d.refused(l, "the token has expired")
+		return fax.Session{}, errVoid
+	}
+	return d.open(a, t.Session, l, "token of "+t.Home)
+}
+
+func (d *Desk) refused(l fax.Login, why string) {
+	d.cfg.Log.Warn("login refused", "account", l.Account, "peer", l.Remote, "why", why)
+	d.notes.add(fax.Activity{At: now(), Who: l.Account, Node: d.cfg.Node, What: "login-refused",
+		Detail: fmt.Sprintf("from %s: %s", l.Remote, why)})
+}
+
+func (d *Desk) open(a fax.Account, id string, l fax.Login, how string) (fax.Session, error) {
+	at := time.Now()
+	t := token{Account: fax.Fold(a.Name), Session: id, Epoch: a.Epoch, Expires: fax.At(at.Add(TokenLife)), Home: d.cfg.Node}
+	signed, err := t.sign(d.cfg.SessionKey)
+	if err != nil {
+		return fax.Session{}, err
+	}
+	nodes, err := d.cfg.Ledger.Nodes()
+	if err != nil {
+		return fax.Session{}, err
+	}
+	last, err := d.cfg.Ledger.LastEvent(a.Name)
+	if err != nil {
+		return fax.Session{}, err
+	}
+	p := presence.Session{ID: id, Account: a.Name, Node: d.cfg.Node, Since: fax.At(at)}
+	callback := "none"
+	if l.Callback != nil {
+		// The address is the one the node sees, never one that a client names.
+		p.Addr = netip.AddrPortFrom(l.Remote.Addr().Unmap(), l.Callback.Port)
+		p.Fingerprint = l.Callback.Fingerprint
+		callback = p.Addr.String()
+	}
+	if err := d.cfg.Cluster.PutSession(p); err != nil {
+		return fax.Session{}, err
+	}
+	d.here.expect(id)
+	d.cfg.Log.Info("logged in", "account", a.Name, "session", id, "peer", l.Remote, "by", how, "callback", callback, "client", l.Client)
+	d.notes.add(fax.Activity{At: p.Since, Who: a.Name, Node: d.cfg.Node, What: "login",
+		Detail: fmt.Sprintf("from %s with %.64q by %s", l.Remote, l.Client, how)})
+	return fax.Session{ID: id, Account: a.Name, Rights: a.Rights, Home: d.cfg.Node, Token: signed,
+		Secret: Secret(d.cfg.SessionKey, id), Expires: t.Expires, Last: last, Nodes: nodes, Cluster: d.cfg.ClusterID}, nil
+}
+
+// Attach makes the client's own connection the way of last resort for events.
+// When the connection is gone the session stays known for SessionGrace, so that
+// a client that comes again, here or elsewhere, has missed nothing.
+func (d *Desk) Attach(s fax.Session, push func([]fax.Event) error) (detach func()) {
+	d.here.come(s.ID)
+	undo := d.cfg.Notifier.Attach(s.ID, s.Account, s.Last, push)
+	return func() {
+		undo()
+		d.here.leave(s.ID)
+	}
+}
+
+// Logout ends a session on purpose.
+func (d *Desk) Logout(_ context.Context, s fax.Session) error {
+	if _, err := d.who(s, 0); err != nil {
+		return err
+	}
+	d.here.forget(s.ID)
+	d.uploads.drop(s.ID)
+	d.cfg.Cluster.DropSession(s.ID)
+	d.cfg.Log.Info("logged out", "account", s.Account, "session", s.ID)
+	d.notes.add(fax.Activity{At: now(), Who: s.Account, Node: d.cfg.Node, What: "logout"})
+	return nil
+}
+
+// Ack takes the client's word that it has events, by whatever way.
+func (d *Desk) Ack(_ context.Context, s fax.Session, seqs []uint64) error {
+	if _, err := d.who(s, 0); err != nil {
+		return err
+	}
+	d.cfg.Notifier.Ack(s.ID, seqs)
+	return nil
+}
+
+// Events is the account's events after a number, the oldest first.
+func (d *Desk) Events(_ context.Context, s fax.Session, after uint64, limit int) ([]fax.Event, error) {
+	a, err := d.who(s, 0)
+	if err != nil {
+		return nil, err
+	}
+	return d.cfg.Ledger.Events(a.Name, after, limit)
+}
+
+// absent ends the presence of a session that has neither logged out nor come
+// again.
+func (d *Desk) absent(id string) {
+	d.cfg.Cluster.DropSession(id)
+	d.uploads.drop(id)
+	d.cfg.Log.Info("session ended without logout", "session", id)
+}

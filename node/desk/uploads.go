@@ -1,0 +1,234 @@
+package desk
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/faxmesh/faxmesh/clientlib/fax"
+	"github.com/faxmesh/faxmesh/cluster/durable"
+)
+
+// Limits of documents that are handed in.
+const (
+	MaxDocument       = 256 << 20 // octets
+	MaxUploads        = 128       // of a node at a time, finished ones that wait for their order included
+	MaxUploadsSession = 8         // of a session
+	UploadLife        = 30 * time.Minute
+	MaxUploadOctets   = 4 << 30 // of all uploads together
+)
+
+// Upload is a document being handed in. It is used by one goroutine until
+// Commit has returned nil.
+type Upload struct {
+	owner   *uploads
+	id      string
+	session string
+	size    int64 // announced, -1 if not
+	file    *os.File
+	sum     hash.Hash
+	written int64
+	begun   time.Time
+	done    bool // finished and whole
+}
+
+// uploads is the directory of documents that wait for their order.
+type uploads struct {
+	dir string
+
+	mu     sync.Mutex
+	all    map[string]*Upload
+	octets int64 // on disk
+	closed bool
+}
+
+// openUploads begins with an empty directory: what a crash has left has no
+// client any more.
+func openUploads(dir string) (*uploads, error) {
+	if err := os.RemoveAll(dir); err != nil {
+		return nil, err
+	}
+	if err := durable.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	return &uploads{dir: dir, all: make(map[string]*Upload)}, nil
+}
+
+// BeginUpload opens an upload of size octets, -1 if that is not known yet.
+func (d *Desk) BeginUpload(_ context.Context, s fax.Session, size int64) (interface {
+	ID() string
+	Write(p []byte) (int, error)
+	Commit(ctx context.Context, sha256hex string) error
+	Abort()
+}, error) {
+	if _, err := d.who(s, fax.MaySend); err != nil {
+		return nil, err
+	}
+	switch {
+	case size > MaxDocument:
+		return nil, errTooLarge
+	case size == 0:
+		return nil, fax.Errorf(fax.Invalid, "the document is empty; choose another file")
+	case size < -1:
+		return nil, fax.Errorf(fax.Invalid, "a document cannot have %d octets", size)
+	}
+	return d.uploads.begin(s.ID, size)
+}
+
+var errTooLarge = fax.Errorf(fax.TooLarge, "the document is larger than %d MiB; send it in parts", MaxDocument>>20)
+
+func (u *uploads) begin(session string, size int64) (*Upload, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.sweepLocked(time.Now())
+	own := 0
+	for _, up := range u.all {
+		if up.session == session {
+			own++
+		}
+	}
+	if own >= MaxUploadsSession || len(u.all) >= MaxUploads || u.octets+max(size, 0) > MaxUploadOctets || u.closed {
+		return nil, fax.Errorf(fax.Busy, "too many documents are being handed in; wait until others are submitted and try again")
+	}
+	f, err := os.CreateTemp(u.dir, "upload-*")
+	if err != nil {
+		return nil, fmt.Errorf("make a file for an upload: %w", err)
+	}
+	up := &Upload{owner: u, id: NewID(time.Now()), session: session, size: size, file: f, sum: sha256.New(), begun: time.Now()}
+	u.all[up.id] = up
+	return up, nil
+}
+
+// sweepLocked drops finished uploads whose order never came.
+func (u *uploads) sweepLocked(now time.Time) {
+	for _, up := range u.all {
+		if up.done && now.Sub(up.begun) > UploadLife {
+			u.removeLocked(up)
+		}
+	}
+}
+
+func (u *uploads) removeLocked(up *Upload) {
+	if u.all[up.id] != up {
+		return
+	}
+	delete(u.all, up.id)
+	u.octets -= up.written
+	up.file.Close()
+	os.Remove(up.file.Name()) // what stays is removed at the next start
+}
+
+// drop ends the uploads of a session.
+func (u *uploads) drop(session string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, up := range u.all {
+		if up.session == session {
+			u.removeLocked(up)
+		}
+	}
+}
+
+func (u *uploads) close() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.closed = true
+	for _, up := range u.all {
+		u.removeLocked(up)
+	}
+}
+
+// open opens a finished upload of a session. The file is independent of the
+// upload's own life.
+func (u *uploads) open(session, id string) (*os.File, int64, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	up := u.all[id]
+	if up == nil || up.session != session || !up.done {
+		return nil, 0, fax.Errorf(fax.NotFound, "there is no finished upload %.80q; hand the document in again", id)
+	}
+	f, err := os.Open(up.file.Name())
+	if err != nil {
+		return nil, 0, fmt.Errorf("open an upload: %w", err)
+	}
+	return f, up.written, nil
+}
+
+// ID names the upload in an order.
+func (up *Upload) ID() string { return up.id }
+
+// Write takes octets over.
+func (up *Upload) Write(p []byte) (int, error) {
+	limit := int64(MaxDocument)
+	if up.size >= 0 {
+		limit = up.size
+	}
+	if up.written+int64(len(p)) > limit {
+		if up.size >= 0 {
+			return 0, fax.Errorf(fax.Invalid, "the document has more than the %d octets announced; hand it in again", up.size)
+		}
+		return 0, errTooLarge
+	}
+	if err := up.owner.reserve(up, int64(len(p))); err != nil {
+		return 0, err
+	}
+	n, err := up.file.Write(p)
+	up.sum.Write(p[:n])
+	if err != nil {
+		return n, fmt.Errorf("write an upload: %w", err)
+	}
+	return n, nil
+}
+
+// reserve counts octets before they are written.
+func (u *uploads) reserve(up *Upload, n int64) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.all[up.id] != up || up.done {
+		return fax.Errorf(fax.Conflict, "the upload has ended; hand the document in again")
+	}
+	if u.octets+n > MaxUploadOctets {
+		return fax.Errorf(fax.Busy, "too many documents are being handed in; try again")
+	}
+	u.octets += n
+	up.written += n
+	return nil
+}
+
+// Commit ends an upload whose octets hash to sum, hexadecimal SHA-256, and
+// makes them durable.
+func (up *Upload) Commit(_ context.Context, sum string) error {
+	switch {
+	case up.written == 0:
+		return fax.Errorf(fax.Invalid, "the document is empty; choose another file")
+	case up.size >= 0 && up.written != up.size:
+		return fax.Errorf(fax.Invalid, "the document has %d octets, but %d were announced; hand it in again", up.written, up.size)
+	case hex.EncodeToString(up.sum.Sum(nil)) != sum:
+		return fax.Errorf(fax.Invalid, "the document was damaged on its way; hand it in again")
+	}
+	if err := up.file.Sync(); err != nil {
+		return fmt.Errorf("sync an upload: %w", err)
+	}
+	up.owner.mu.Lock()
+	defer up.owner.mu.Unlock()
+	if up.owner.all[up.id] != up {
+		return fax.Errorf(fax.Conflict, "the upload has ended; hand the document in again")
+	}
+	up.done = true
+	return nil
+}
+
+// Abort ends an upload; after Commit too. It may be called again.
+func (up *Upload) Abort() {
+	up.owner.mu.Lock()
+	defer up.owner.mu.Unlock()
+	up.owner.removeLocked(up)
+}
+
+var _ io.Writer = (*Upload)(nil)

@@ -99,11 +99,11 @@ func (s *Server) Serve(ln net.Listener) error {
 func (s *Server) Close() error {
 	s.mu.Lock()
 	s.closed = true
+	s.cancel() // first, so that Serve knows why its listener fails
 	for ln := range s.listeners {
 		_ = ln.Close()
 	}
 	s.mu.Unlock()
-	s.cancel()
 	s.wg.Wait()
 	return nil
 }

@@ -123,6 +123,7 @@ func TestPageEnds(t *testing.T) {
 	}{
 		{"RTC", with(body, eolText, eolText, eolText, eolText, eolText), 4},
 		{"RTC, then noise", with(body, eolText, eolText, eolText, eolText, "1011100110101110101", eolText, "111"), 4},
+		{"RTC, then another page", append(with(body, eolText, eolText, eolText, eolText, eolText), with(body)...), 4},
 		{"RTC damaged", with(body, eolText, eolText, "010000100001", eolText, eolText), 4},
 		{"no RTC", with(body), 4},
 		{"no RTC, noise", with(body, "11010111010110"), 4},
@@ -222,6 +223,7 @@ func TestDamagedMMR(t *testing.T) {
 		"run past the edge":     {"1" + "001" + whiteTerminating[60] + blackTerminating[60], 1},
 		"a1 left of the page":   {"001" + whiteTerminating[1] + blackTerminating[2] + "1" + "0000010" + "111", 1},
 		"a1 not right of a0":    {"001" + whiteTerminating[9] + blackTerminating[1] + "1" + "001" + whiteTerminating[9] + blackTerminating[0] + "010" + "0000010", 1},
+		"a1 at a0":              {"001" + whiteTerminating[9] + blackTerminating[1] + "1" + "1" + "010" + "1", 1},
 		"a1 right of the edge":  {"1" + "011", 1},
 		"uncoded black run":     {"001" + whiteTerminating[3] + blackMakeup[0], 0},
 		"endless make-up codes": {"001" + string(bytes.Repeat([]byte("000000011111"), 20)), 0},

@@ -54,9 +54,15 @@ var codings = map[string]Options{
 func TestRoundTrip(t *testing.T) {
 	pages := []*t4.Bitmap{testPage(1, 1728, 300), testPage(2, 1728, 1), testPage(3, 2432, 77), testPage(4, 13, 40)}
 	for name, opt := range codings {
-		f, err := open(write(t, opt, t4.Standard, pages...))
+		data := write(t, opt, t4.Standard, pages...)
+		f, err := open(data)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
+		}
+		for at := uint32(8); at != 0; at = binary.LittleEndian.Uint32(data[at+2+12*uint32(data[at]):]) {
+			if at%2 != 0 {
+				t.Errorf("%s: a directory begins at octet %d", name, at)
+			}
 		}
 		if f.Len() != len(pages) {
 			t.Fatalf("%s: %d pages", name, f.Len())
@@ -318,6 +324,24 @@ func TestHostile(t *testing.T) {
 		if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("%s: %v", c.name, err)
 		}
+	}
+}
+
+// TestStripBomb: strips that overlap are not read without end.
+func TestStripBomb(t *testing.T) {
+	strips := make([][]byte, 200)
+	for i := range strips {
+		strips[i] = []byte{byte(i)}
+	}
+	strips[199] = make([]byte, 1<<20)
+	data := build(binary.LittleEndian, strips, short(tagImageWidth, 8), short(tagImageLength, 200), short(tagRowsPerStrip, 1))
+	clear(data[len(data)-4*len(strips):]) // the byte counts: each strip goes to the end
+	f, err := open(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := f.Page(0); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("read 200 MB of a file of 1: %v", err)
 	}
 }
 

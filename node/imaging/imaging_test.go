@@ -193,6 +193,19 @@ func TestLineArt(t *testing.T) {
 	}
 }
 
+// TestFlat: an empty sheet stays white, however its paper shines.
+func TestFlat(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 2))
+	sheet := image.NewGray(image.Rect(0, 0, 300, 400))
+	for i := range sheet.Pix {
+		sheet.Pix[i] = uint8(200 + r.IntN(20))
+	}
+	p := mustConvert(t, encodePNG(t, sheet), t4.Fine, "PNG", 1)[0]
+	if got := ink(p, 0, 0, 100, 100); got != 0 {
+		t.Errorf("%.4f black", got)
+	}
+}
+
 func TestLandscape(t *testing.T) {
 	// Turned clockwise, the upper left corner comes to the upper right.
 	p := mustConvert(t, encodePNG(t, corner(400, 300)), t4.Fine, "PNG", 1)[0]

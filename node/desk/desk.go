@@ -74,6 +74,8 @@ type Desk struct {
 	notes   *notes
 	uploads *uploads
 	here    *attendance
+
+	converting chan struct{} // a slot for each conversion
 }
 
 // Open opens the desk.
@@ -89,7 +91,8 @@ func Open(cfg Config) (*Desk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the directory for uploads: %w", err)
 	}
-	d := &Desk{cfg: cfg, hashes: hashes, wrong: newWrongs(), uploads: uploads}
+	d := &Desk{cfg: cfg, hashes: hashes, wrong: newWrongs(), uploads: uploads,
+		converting: make(chan struct{}, MaxConverting)}
 	d.here = newAttendance(d.absent)
 	d.notes = openNotes(d.propose, cfg.Log)
 	return d, nil

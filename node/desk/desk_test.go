@@ -541,46 +541,45 @@ func TestAdministration(t *testing.T) {
 // with one.
 func TestGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var gone []string
-		var mu sync.Mutex
-		a := newAttendance(func(id string) { mu.Lock(); defer mu.Unlock(); gone = append(gone, id) })
-		sleep := func(d time.Duration) { time.Sleep(d); synctest.Wait(); mu.Lock(); mu.Unlock() }
+		absent := make(chan string, 10)
+		a := newAttendance(func(id string) { absent <- id })
+		gone := func(want ...string) {
+			t.Helper()
+			synctest.Wait()
+			var got []string
+			for len(absent) > 0 {
+				got = append(got, <-absent)
+			}
+			if !slices.Equal(got, want) {
+				t.Fatalf("gone: %q, want %q", got, want)
+			}
+		}
 		a.expect("s")
 		a.come("s")
 		a.come("s") // a second connection, before the first is known to be dead
 		a.leave("s")
-		sleep(10 * SessionGrace)
-		if len(gone) != 0 {
-			t.Fatal("gone although it has a connection")
-		}
+		time.Sleep(10 * SessionGrace)
+		gone()
 		a.leave("s")
-		sleep(SessionGrace - time.Second)
+		time.Sleep(SessionGrace - time.Second)
 		a.come("s")
-		sleep(time.Hour)
+		time.Sleep(time.Hour)
 		a.leave("s")
-		sleep(SessionGrace - time.Second)
-		if len(gone) != 0 {
-			t.Fatal("gone too early")
-		}
-		sleep(2 * time.Second)
-		if !slices.Equal(gone, []string{"s"}) {
-			t.Fatalf("gone: %v", gone)
-		}
+		time.Sleep(SessionGrace - time.Second)
+		gone()
+		time.Sleep(2 * time.Second)
+		gone("s")
 		a.expect("never comes")
 		a.expect("logs out")
 		a.come("logs out")
 		a.forget("logs out")
 		a.leave("logs out")
-		sleep(time.Hour)
-		if !slices.Equal(gone, []string{"s", "never comes"}) {
-			t.Fatalf("gone: %v", gone)
-		}
+		time.Sleep(time.Hour)
+		gone("never comes")
 		a.expect("closed")
 		a.close()
-		sleep(time.Hour)
-		if len(gone) != 2 {
-			t.Fatalf("gone: %v", gone)
-		}
+		time.Sleep(time.Hour)
+		gone()
 	})
 }
 

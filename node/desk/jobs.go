@@ -18,6 +18,10 @@ import (
 // MaxList is how many jobs or faxes one request lists at most, and by default.
 const MaxList = ledger.MaxList
 
+// MaxConverting is how many documents are converted at a time: a picture takes
+// several hundred MiB.
+const MaxConverting = 2
+
 // minPrefix is how much of an id has to be given at least.
 const minPrefix = 4
 
@@ -73,6 +77,12 @@ func checkOrder(o fax.Order) error {
 
 // convert makes the TIFF-F and stores it.
 func (d *Desk) convert(ctx context.Context, src io.ReaderAt, size int64, name string) (fax.Document, error) {
+	select {
+	case d.converting <- struct{}{}:
+		defer func() { <-d.converting }()
+	case <-ctx.Done():
+		return fax.Document{}, ctx.Err()
+	}
 	out, err := os.CreateTemp(d.uploads.dir, "converted-*")
 	if err != nil {
 		return fax.Document{}, fmt.Errorf("make a file for the converted document: %w", err)

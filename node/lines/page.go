@@ -10,12 +10,6 @@ import (
 	"github.com/faxmesh/faxmesh/modem/t4"
 )
 
-// Limits of a page in the spool.
-const (
-	maxWidth  = 4864     // pels, A3 at 400 dpi
-	maxHeight = 64 << 10 // rows
-)
-
 // pageMagic begins a page file: format and version.
 const pageMagic = "FXPAGE\x00\x01"
 
@@ -30,8 +24,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func encodePage(p modem.ReceivedPage) ([]byte, error) {
 	b := p.Image
-	if b == nil || b.Width < 1 || b.Width > maxWidth || b.Height < 0 || b.Height > maxHeight {
-		return nil, fmt.Errorf("a page of this size cannot be stored (at most %d by %d)", maxWidth, maxHeight)
+	if b == nil || b.Width < 1 || b.Width > t4.MaxWidth || b.Height < 0 || b.Height > t4.MaxRows {
+		return nil, fmt.Errorf("a page of this size cannot be stored (at most %d by %d)", t4.MaxWidth, t4.MaxRows)
 	}
 	head := pageHead{uint32(b.Width), uint32(b.Height), uint32(p.Resolution.X), uint32(p.Resolution.Y), uint32(max(p.BadRows, 0))}
 	out, err := binary.Append([]byte(pageMagic), binary.BigEndian, head)
@@ -59,7 +53,7 @@ func decodePage(data []byte) (modem.ReceivedPage, error) {
 	}
 	rows := body[before:]
 	stride := (int(head.Width) + 7) / 8
-	if head.Width < 1 || head.Width > maxWidth || head.Height > maxHeight || len(rows) != stride*int(head.Height) {
+	if head.Width < 1 || head.Width > t4.MaxWidth || head.Height > t4.MaxRows || len(rows) != stride*int(head.Height) {
 		return modem.ReceivedPage{}, fmt.Errorf("size and rows do not agree: %w", errDamaged)
 	}
 	return modem.ReceivedPage{

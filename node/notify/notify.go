@@ -150,9 +150,14 @@ func (n *Notifier) look(now time.Time) time.Duration {
 
 // followLocked makes n.sessions follow the presence table.
 func (n *Notifier) followLocked(table []presence.Session) {
-	there := make(map[string]bool, len(table))
+	// A session that was opened again at another node shows at both for a while.
+	there := make(map[string]presence.Session, len(table))
 	for _, p := range table {
-		there[p.ID] = true
+		if known, ok := there[p.ID]; !ok || p.Since > known.Since {
+			there[p.ID] = p
+		}
+	}
+	for _, p := range there {
 		s := n.sessions[p.ID]
 		if s == nil {
 			s = &session{Session: p, seen: n.since(p)}
@@ -167,7 +172,7 @@ func (n *Notifier) followLocked(table []presence.Session) {
 		}
 	}
 	for id, s := range n.sessions {
-		if there[id] {
+		if _, ok := there[id]; ok {
 			continue
 		}
 		n.hangUp(s)

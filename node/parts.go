@@ -1,0 +1,259 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/faxmesh/faxmesh/clientlib/fax"
+	"github.com/faxmesh/faxmesh/cluster"
+	"github.com/faxmesh/faxmesh/cluster/durable"
+	"github.com/faxmesh/faxmesh/cluster/ledger"
+	"github.com/faxmesh/faxmesh/cluster/presence"
+	"github.com/faxmesh/faxmesh/modem"
+	"github.com/faxmesh/faxmesh/modem/t4"
+	"github.com/faxmesh/faxmesh/modem/tiff"
+	"github.com/faxmesh/faxmesh/node/desk"
+	"github.com/faxmesh/faxmesh/node/dispatch"
+	"github.com/faxmesh/faxmesh/node/imaging"
+	"github.com/faxmesh/faxmesh/node/notify"
+	"github.com/faxmesh/faxmesh/node/routing"
+)
+
+// parts is the cluster as the parts of a server want to see it.
+type parts struct {
+	cluster *cluster.Cluster
+	log     *slog.Logger
+	scratch string            // directory of files that no restart needs
+	numbers map[string]string // of the node's lines, by name
+}
+
+func (p *parts) prepare() error {
+	if err := os.RemoveAll(p.scratch); err != nil {
+		return fmt.Errorf("clear the scratch directory: %w", err)
+	}
+	if err := durable.MkdirAll(p.scratch, 0o700); err != nil {
+		return fmt.Errorf("make the scratch directory: %w", err)
+	}
+	return nil
+}
+
+func (p *parts) Propose(ctx context.Context, c ledger.Command) (ledger.Result, error) {
+	return p.cluster.Propose(ctx, c)
+}
+
+func (p *parts) IsLeader() bool { return p.cluster.IsLeader() }
+
+// Pending is the jobs that run, then the newest that wait.
+func (p *parts) Pending() ([]fax.Job, error) {
+	running, err := p.cluster.Ledger().Jobs(ledger.JobFilter{States: []fax.State{fax.Assigned, fax.Dialing, fax.Sending}})
+	if err != nil {
+		return nil, err
+	}
+	waiting, err := p.cluster.Ledger().Jobs(ledger.JobFilter{States: []fax.State{fax.Queued}})
+	return append(running, waiting...), err
+}
+
+func (p *parts) DialRules() ([]fax.DialRule, error) { return p.cluster.Ledger().DialRules() }
+
+func (p *parts) Lines() []fax.LineState { return p.cluster.Presence().Lines() }
+
+func (p *parts) Sessions() []presence.Session { return p.cluster.Presence().Sessions("") }
+
+func (p *parts) Events(account string, after uint64, limit int) ([]fax.Event, error) {
+	return p.cluster.Ledger().Events(account, after, limit)
+}
+
+func (p *parts) LastEvent(account string) (uint64, error) {
+	return p.cluster.Ledger().LastEvent(account)
+}
+
+func (p *parts) Secret(session string) string {
+	return desk.Secret(p.cluster.SessionKey(), session)
+}
+
+func (p *parts) PutSession(s presence.Session) error { return p.cluster.PutSession(s) }
+
+func (p *parts) DropSession(id string) {
+	if err := p.cluster.DropSession(id); err != nil {
+		p.log.Warn("the end of a session could not be told to the other nodes", "session", id, "err", err)
+	}
+}
+
+func (p *parts) NewToken(ctx context.Context, by string, uses int, life time.Duration) (string, error) {
+	return p.cluster.NewToken(ctx, by, uses, life)
+}
+
+// Status is the members with the lines of those that are alive.
+func (p *parts) Status() ([]fax.NodeStatus, error) {
+	all := p.cluster.Presence().Lines()
+	var status []fax.NodeStatus
+	for _, m := range p.cluster.Members() {
+		s := fax.NodeStatus{Node: m.Node, Alive: m.Alive, Voter: m.Voter, Leader: m.Leader}
+		for _, l := range all {
+			if l.Node == m.Name {
+				s.Lines = append(s.Lines, l)
+			}
+		}
+		status = append(status, s)
+	}
+	return status, nil
+}
+
+func (p *parts) publish(l fax.LineState) {
+	p.log.Debug("line", "line", l.Name, "state", l.State, "job", l.Job)
+	if err := p.cluster.SetLine(l); err != nil {
+		p.log.Warn("the state of a line could not be told to the other nodes", "line", l.Name, "err", err)
+	}
+}
+
+// mayDial says why a notification port must not be dialled from here: see
+// notify.CheckAddress; and no port of the cluster is one, lest a client make
+// the nodes call each other.
+func (p *parts) mayDial(addr netip.AddrPort, home string) error {
+	nodes, err := p.cluster.Ledger().Nodes()
+	if err != nil {
+		return err
+	}
+	near := home == p.cluster.Name()
+	for _, n := range nodes {
+		for _, own := range []string{n.PeerAddr, n.ClientAddr} {
+			if at, err := netip.ParseAddrPort(own); err == nil && at.Port() == addr.Port() && at.Addr().Unmap() == addr.Addr().Unmap() {
+				return fmt.Errorf("%s is a port of node %s", addr, n.Name)
+			}
+		}
+		// A home that other nodes reach over loopback is on this machine.
+		if at, err := netip.ParseAddrPort(n.PeerAddr); err == nil && n.Name == home && at.Addr().IsLoopback() {
+			near = true
+		}
+	}
+	return notify.CheckAddress(addr, near)
+}
+
+// deliver makes a received fax a document of the cluster, and files it for
+// those whom the routes name.
+func (p *parts) deliver(ctx context.Context, f fax.ReceivedFax, pages modem.Pages) error {
+	doc, err := p.store(ctx, func(w io.Writer) error { return writeTIFF(w, pages) })
+	if err != nil {
+		return fmt.Errorf("store the pages: %w", err)
+	}
+	doc.Pages = pages.Len()
+	f.Fax = doc
+	routes, err := p.cluster.Ledger().Routes()
+	if err != nil {
+		return err
+	}
+	f.Assigned = routing.Accounts(routes, f.Called, p.numbers[f.Line])
+	if _, err := p.cluster.Propose(ctx, ledger.Receive{Fax: f}); err != nil {
+		return err
+	}
+	p.log.Info("received", "fax", f.ID, "line", f.Line, "pages", doc.Pages, "from", f.Remote, "for", f.Assigned)
+	return nil
+}
+
+// store writes a document to a scratch file and hands it to the cluster.
+func (p *parts) store(ctx context.Context, write func(io.Writer) error) (fax.Document, error) {
+	file, err := os.CreateTemp(p.scratch, "store-*")
+	if err != nil {
+		return fax.Document{}, err
+	}
+	defer os.Remove(file.Name())
+	defer file.Close()
+	if err := write(file); err != nil {
+		return fax.Document{}, err
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return fax.Document{}, err
+	}
+	return blobs{p}.Put(ctx, file)
+}
+
+func writeTIFF(w io.Writer, pages modem.Pages) error {
+	out := tiff.NewWriter(w, tiff.Options{})
+	for i := range pages.Len() {
+		page, err := pages.Page(i)
+		if err != nil {
+			return err
+		}
+		if page.Image.Height == 0 { // a file cannot hold a page without rows
+			page.Image = t4.NewBitmap(page.Image.Width, 1)
+		}
+		if err := out.WritePage(page.Image, page.Resolution); err != nil {
+			return err
+		}
+	}
+	return out.Close()
+}
+
+// blobs is the documents of the cluster.
+type blobs struct{ *parts }
+
+// Put stores a document. Fewer copies than wanted will do: a site that is cut
+// off keeps faxing, and the cluster makes up for it.
+func (b blobs) Put(ctx context.Context, r io.Reader) (fax.Document, error) {
+	doc, copies, err := b.cluster.Blobs().Put(ctx, r)
+	if err == nil && copies < 2 {
+		b.log.Info("a document is on this node alone for now", "hash", doc.Hash)
+	}
+	return doc, err
+}
+
+func (b blobs) Open(ctx context.Context, hash string) (io.ReadCloser, error) {
+	return b.cluster.Blobs().Open(ctx, hash)
+}
+
+// document is the pages of a TIFF-F in a scratch file.
+type document struct {
+	file *os.File
+	tiff *tiff.File
+}
+
+// document opens a fax of the cluster. The whole is read once, because only
+// then its hash is known to be right.
+func (p *parts) document(ctx context.Context, doc fax.Document) (_ dispatch.Document, err error) {
+	r, err := p.cluster.Blobs().Open(ctx, doc.Hash)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	file, err := os.CreateTemp(p.scratch, "send-*")
+	if err != nil {
+		return nil, err
+	}
+	d := &document{file: file}
+	defer func() {
+		if err != nil {
+			d.Close()
+		}
+	}()
+	size, err := io.Copy(file, r)
+	if err != nil {
+		return nil, fmt.Errorf("read the document: %w", err)
+	}
+	if d.tiff, err = tiff.Open(file, size); err != nil {
+		return nil, fmt.Errorf("read the document: %w", err)
+	}
+	return d, nil
+}
+
+func (d *document) Len() int { return d.tiff.Len() }
+
+func (d *document) Page(i int) (modem.Page, error) {
+	image, res, err := d.tiff.Page(i)
+	return modem.Page{Image: image, Resolution: res}, err
+}
+
+func (d *document) Close() error {
+	err := d.file.Close()
+	os.Remove(d.file.Name()) // what stays is removed at the next start
+	return err
+}
+
+func convert(ctx context.Context, src io.ReaderAt, size int64, name string, out io.Writer) (int, error) {
+	info, err := imaging.Convert(ctx, src, size, name, out, imaging.Options{})
+	return info.Pages, err
+}

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -362,54 +361,5 @@ func TestReceivedFaxes(t *testing.T) {
 	}
 	if len(hashes) != 2 || hashes[0] != hashOf(10) || hashes[1] != hashOf(20) {
 		t.Errorf("documents %v", hashes)
-	}
-}
-
-func TestSnapshotRestore(t *testing.T) {
-	l, other := fresh(t), fresh(t)
-	must(t, l, account("clerk", fax.Individual))
-	must(t, l, job("j", "clerk", 1))
-	snap, err := l.Snapshot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := dump(t, l, true)
-	must(t, l, job("k", "clerk", 1)) // later than the snapshot
-	var stream bytes.Buffer
-	if _, err := snap.WriteTo(&stream); err != nil {
-		t.Fatal(err)
-	}
-	snap.Release()
-	snap.Release()
-	bell, stop := other.Watch()
-	defer stop()
-	for name, bad := range map[string][]byte{
-		"cut":     stream.Bytes()[:stream.Len()-1],
-		"changed": append(append([]byte(nil), stream.Bytes()[:5000]...), append([]byte{^stream.Bytes()[5000]}, stream.Bytes()[5001:]...)...),
-		"foreign": []byte(strings.Repeat("x", 100)),
-		"huge":    append([]byte(snapshotMagic), 0xff, 0, 0, 0, 0, 0, 0, 0),
-		"empty":   nil,
-	} {
-		before := dump(t, other, true)
-		if err := other.Restore(bytes.NewReader(bad)); err == nil {
-			t.Errorf("a snapshot that is %s was taken", name)
-		}
-		if dump(t, other, true) != before {
-			t.Errorf("a snapshot that is %s changed the state", name)
-		}
-	}
-	if err := other.Restore(&stream); err != nil {
-		t.Fatal(err)
-	}
-	if got := dump(t, other, true); got != want {
-		t.Errorf("restored:\n%s\nwant\n%s", got, want)
-	}
-	if index, _ := other.Applied(); index != 2 {
-		t.Errorf("restored at index %d", index)
-	}
-	select {
-	case <-bell:
-	default:
-		t.Error("no bell after a restore")
 	}
 }

@@ -223,16 +223,22 @@ func (m *model) tell(account, kind string) {
 var (
 	someAccount = rapid.SampledFrom([]string{"a", "B", "b", "c"})
 	someJob     = rapid.SampledFrom([]string{"j", "k"})
-	someNode    = rapid.SampledFrom([]string{"north", "north", "north", "south"})
+	someNode    = rapid.SampledFrom([]string{"north", "north", "north", "north", "north", "south"})
 	someRights  = rapid.SampledFrom([]fax.Rights{fax.Individual, fax.Administrator})
 	someState   = rapid.SampledFrom(states[:])
-	someAttempt = rapid.SampledFrom([]int{1, 1, 1, 2, 2, 3, 0})
+	someSlip    = rapid.SampledFrom([]int{0, 0, 0, 0, 0, 0, -1, 1})
 	someTime    = rapid.Custom(func(t *rapid.T) fax.Millis { return fax.Millis(rapid.IntRange(1, 50).Draw(t, "at")) })
 )
 
-// someCommand draws one of those that the model knows.
-func someCommand(t *rapid.T) Command {
+// someCommand draws one of those that the model knows: most often one that goes
+// on with what there is, else one that comes too late, too early or twice.
+func (m *model) someCommand(t *rapid.T) Command {
 	at, pages := someTime.Draw(t, "time"), rapid.IntRange(0, 2).Draw(t, "pages")
+	id := someJob.Draw(t, "id")
+	attempt := someSlip.Draw(t, "slip")
+	if j := m.jobs[id]; j != nil {
+		attempt += j.Tries
+	}
 	switch rapid.IntRange(0, 14).Draw(t, "command") {
 	case 0:
 		c := account(someAccount.Draw(t, "name"), someRights.Draw(t, "rights"))
@@ -243,24 +249,24 @@ func someCommand(t *rapid.T) Command {
 	case 2:
 		return DropAccount{Name: someAccount.Draw(t, "name"), By: "a", At: at}
 	case 3, 4:
-		c := job(someJob.Draw(t, "job"), someAccount.Draw(t, "owner"), 2)
+		c := job(id, someAccount.Draw(t, "owner"), 2)
 		c.Job.Submitted = at
 		return c
-	case 5, 6:
-		return Assign{Job: someJob.Draw(t, "job"), Attempt: someAttempt.Draw(t, "n"), Node: someNode.Draw(t, "node"), Line: "1", At: at, Until: at + 10}
-	case 7, 8, 9:
+	case 5, 6, 7:
+		return Assign{Job: id, Attempt: attempt + 1, Node: someNode.Draw(t, "node"), Line: "1", At: at, Until: at + 10}
+	case 8, 9:
 		state := rapid.SampledFrom([]fax.State{fax.Dialing, fax.Sending, fax.Sending, fax.Queued}).Draw(t, "state")
-		return Progress{Job: someJob.Draw(t, "job"), Attempt: someAttempt.Draw(t, "n"), Node: someNode.Draw(t, "node"), State: state, Confirmed: pages, At: at, Until: at + 20}
-	case 10, 11:
-		state := rapid.SampledFrom([]fax.State{fax.Done, fax.Undone, fax.Cancelled, fax.Queued, fax.Queued, fax.Held}).Draw(t, "state")
-		return Finish{Job: someJob.Draw(t, "job"), Attempt: someAttempt.Draw(t, "n"), Node: someNode.Draw(t, "node"), State: state, Confirmed: pages, Reason: "because", At: at}
-	case 12:
-		return Direct{Job: someJob.Draw(t, "job"), State: someState.Draw(t, "state"), By: "a", Node: "north", At: at}
+		return Progress{Job: id, Attempt: attempt, Node: someNode.Draw(t, "node"), State: state, Confirmed: pages, At: at, Until: at + 20}
+	case 10:
+		state := rapid.SampledFrom([]fax.State{fax.Done, fax.Undone, fax.Cancelled, fax.Queued, fax.Queued, fax.Queued, fax.Held}).Draw(t, "state")
+		return Finish{Job: id, Attempt: attempt, Node: someNode.Draw(t, "node"), State: state, Confirmed: pages, Reason: "because", At: at}
+	case 11, 12:
+		return Direct{Job: id, State: someState.Draw(t, "state"), By: "a", Node: "north", At: at}
 	case 13:
-		return Receive{fax.ReceivedFax{ID: someJob.Draw(t, "id"), Node: "south", At: at, Fax: fax.Document{Hash: hashOf(int(at)), Pages: 1},
+		return Receive{fax.ReceivedFax{ID: id, Node: "south", At: at, Fax: fax.Document{Hash: hashOf(int(at)), Pages: 1},
 			Assigned: rapid.SliceOfN(someAccount, 0, 3).Draw(t, "for")}}
 	}
-	return AssignFax{ID: someJob.Draw(t, "id"), Accounts: rapid.SliceOfN(someAccount, 0, 2).Draw(t, "for"), By: "a", Node: "north", At: at}
+	return AssignFax{ID: id, Accounts: rapid.SliceOfN(someAccount, 0, 2).Draw(t, "for"), By: "a", Node: "north", At: at}
 }
 
 // describe is what the model knows, as text.

@@ -57,7 +57,9 @@ func (c AssignFax) apply(d *draft) (*fax.Job, error) {
 	if missing != "" {
 		return nil, fax.Errorf(fax.NotFound, "there is no account %q to assign the fax to", missing)
 	}
-	added := slices.DeleteFunc(accounts, func(a string) bool { return slices.Contains(f.Assigned, a) })
+	added := slices.DeleteFunc(accounts, func(a string) bool {
+		return slices.ContainsFunc(f.Assigned, func(b string) bool { return fax.Fold(a) == fax.Fold(b) })
+	})
 	if len(added) == 0 {
 		return nil, nil
 	}

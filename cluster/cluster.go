@@ -68,21 +68,20 @@ const (
 // Cluster is this node's share of the running cluster. It is safe for
 // concurrent use.
 type Cluster struct {
-	opt      Options
-	id       *peer.Identity
-	ledger   *ledger.Ledger
-	book     *book
-	port     *port
-	server   *peer.Server
-	client   *peer.Client
-	raft     *consensus.Node
-	table    *presence.Table
-	gossip   *gossip.Gossip
-	replica  *replica.Replica
-	journal  *journal.Journal
-	bells    bells
-	announce announcer
-	life     lifetime
+	opt     Options
+	id      *peer.Identity
+	ledger  *ledger.Ledger
+	book    *book
+	port    *port
+	server  *peer.Server
+	client  *peer.Client
+	raft    *consensus.Node
+	table   *presence.Table
+	gossip  *gossip.Gossip
+	replica *replica.Replica
+	journal *journal.Journal
+	bells   bells
+	life    lifetime
 }
 
 // lifetime is what Close ends.
@@ -120,6 +119,9 @@ func Open(ctx context.Context, opt Options) (_ *Cluster, err error) {
 	}
 	if opt.Copies < 1 {
 		opt.Copies = DefaultCopies
+	}
+	if opt.Logger == nil {
+		opt.Logger = slog.New(slog.DiscardHandler)
 	}
 	opt.Logger = opt.Logger.With("node", id.Name)
 	c := &Cluster{opt: opt, id: id}
@@ -215,7 +217,12 @@ func (c *Cluster) openCarriers(dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	c.life.opened(func() error { return errors.Join(c.gossip.Leave(), c.gossip.Close()) })
+	c.life.opened(func() error {
+		if err := c.gossip.Leave(); err != nil { // nobody heard: the others find out
+			c.opt.Logger.Debug("this node's leaving was not told", "err", err)
+		}
+		return c.gossip.Close()
+	})
 	c.server = peer.Serve(c.port.mux.Listener(peer.Request), c.opt.Logger)
 	c.life.opened(c.server.Close)
 	c.server.Handle(methodPropose, c.handlePropose)
@@ -281,12 +288,15 @@ func (c *Cluster) Call(ctx context.Context, node, method string, body []byte) ([
 	return c.client.Call(ctx, node, method, body)
 }
 
-// port is the cluster port, both kinds.
+// port is the cluster port, both kinds, and where this node says it is.
 type port struct {
 	mux        *peer.Mux
 	udp        *net.UDPConn
 	advertise  string // host:port for TCP and UDP
 	gossipAddr netip.AddrPort
+
+	mu         sync.Mutex
+	clientAddr string // of the client port; "" if what the ledger has stands
 }
 
 var _ io.Closer = (*Cluster)(nil)

@@ -151,6 +151,7 @@ func (w *town) propose(node, account string) {
 // The life of a cluster of three: each part of it works on every node, a lost
 // leader is replaced, a node that was away comes back.
 func TestThreeNodes(t *testing.T) {
+	t.Parallel()
 	w := found(t)
 	w.settle("south", "west")
 	w.voters(3)
@@ -292,6 +293,7 @@ func (w *town) hostile(t *testing.T) {
 }
 
 func TestJoinRefusals(t *testing.T) {
+	t.Parallel()
 	w := found(t)
 	north := w.nodes["north"]
 	addr := north.PeerAddr().String()
@@ -346,6 +348,7 @@ func TestJoinRefusals(t *testing.T) {
 }
 
 func TestDirectories(t *testing.T) {
+	t.Parallel()
 	w := found(t)
 	dir := w.dirs["north"]
 	quiet := w.logger()
@@ -378,6 +381,7 @@ func TestDirectories(t *testing.T) {
 
 // A single node acknowledges one copy and says so.
 func TestAlone(t *testing.T) {
+	t.Parallel()
 	w := found(t)
 	north := w.nodes["north"]
 	w.propose("north", "reception")

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
@@ -163,31 +162,22 @@ func (c *Cluster) watch() {
 	}
 }
 
-// announcer is what this node says of itself.
-type announcer struct {
-	mu         sync.Mutex
-	clientAddr string
-	known      bool // else what the ledger has stands
-}
-
 // Advertise says at which host:port clients reach this node, when that is
 // known only after Open.
 func (c *Cluster) Advertise(clientAddr string) {
-	c.announce.mu.Lock()
-	defer c.announce.mu.Unlock()
-	c.announce.clientAddr, c.announce.known = clientAddr, true
+	c.port.mu.Lock()
+	defer c.port.mu.Unlock()
+	c.port.clientAddr = clientAddr
 }
 
 // self is this node as the members should know it.
 func (c *Cluster) self() fax.Node {
 	n, _ := c.book.find(c.id.Name)
 	n.Name, n.Fingerprint, n.PeerAddr = c.id.Name, c.id.Fingerprint(), c.port.advertise
-	c.announce.mu.Lock()
-	defer c.announce.mu.Unlock()
-	if c.announce.known {
-		n.ClientAddr = c.announce.clientAddr
-	} else if c.opt.ClientAddr != "" {
-		n.ClientAddr = c.opt.ClientAddr
+	c.port.mu.Lock()
+	defer c.port.mu.Unlock()
+	if c.port.clientAddr != "" {
+		n.ClientAddr = c.port.clientAddr
 	}
 	return n
 }

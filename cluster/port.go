@@ -24,7 +24,7 @@ func (c *Cluster) openPort() error {
 		listen = fmt.Sprintf(":%d", peer.Port)
 	}
 	cfg := peer.Config{Identity: c.id, Member: c.book.member, Locate: c.book.locate, Logger: c.opt.Logger}
-	p := &port{}
+	p := &port{clientAddr: c.opt.ClientAddr}
 	for try := 1; ; try++ {
 		var err error
 		if p.mux, err = peer.Listen(listen, cfg); err != nil {

@@ -123,7 +123,10 @@ func (t *transport) Shutdown() error {
 	var err error
 	t.once.Do(func() {
 		close(t.done)
-		err = errors.Join(t.cfg.Packets.Close(), t.cfg.Streams.Close())
+		if err = t.cfg.Packets.Close(); errors.Is(err, net.ErrClosed) {
+			err = nil
+		}
+		err = errors.Join(err, t.cfg.Streams.Close())
 		t.work.Wait()
 	})
 	return err

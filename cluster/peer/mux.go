@@ -2,9 +2,7 @@ package peer
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -50,7 +48,8 @@ type Conn struct {
 	*tls.Conn
 	Peer        string // name of the node at the other end; "" on Join
 	fingerprint string
-	mux         *Mux // where it was accepted; nil if it was dialled
+	mux         *Mux // where it is counted; nil if it was dialled by DialJoin
+	dialled     bool
 }
 
 // Listen opens the port at a TCP address and serves it until Close.
@@ -197,17 +196,20 @@ func (m *Mux) admit(conn *Conn, proto Proto) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	same := 0
+	same, all := 0, 0
 	for c := range m.conns {
-		if c.Peer == conn.Peer {
-			same++
+		if !c.dialled {
+			all++
+			if c.Peer == conn.Peer {
+				same++
+			}
 		}
 	}
 	switch {
 	case m.closed:
 		return net.ErrClosed
-	case len(m.conns) >= MaxConnections || same >= limit:
-		return fmt.Errorf("%q has %d connections and all have %d; no more are allowed", conn.Peer, same, len(m.conns))
+	case all >= MaxConnections || same >= limit:
+		return fmt.Errorf("%q has %d connections and all have %d; no more are allowed", conn.Peer, same, all)
 	}
 	m.conns[conn] = struct{}{}
 	return nil
@@ -247,8 +249,8 @@ func (m *Mux) refused(addr, what string, err error) {
 	}
 }
 
-// Close closes the port and all connections accepted on it, and returns when
-// its goroutines have.
+// Close closes the port and all connections made by way of it, and returns
+// when its goroutines have.
 func (m *Mux) Close() error {
 	m.mu.Lock()
 	if m.closed {
@@ -282,77 +284,6 @@ func (m *Mux) serverConfig() *tls.Config {
 		ClientCAs:              m.cfg.Identity.Pool(),
 		SessionTicketsDisabled: true, // each connection proves itself anew
 	}
-}
-
-// Dial connects to a member. The other end has proved to be that node when
-// Dial returns.
-func (m *Mux) Dial(ctx context.Context, name string, p Proto) (*Conn, error) {
-	addr, ok := m.cfg.Locate(name)
-	if !ok {
-		return nil, fmt.Errorf("no node %q is known to be a member", name)
-	}
-	id := m.cfg.Identity
-	return dial(ctx, addr, p, &tls.Config{
-		MinVersion:   tls.VersionTLS13,
-		Certificates: []tls.Certificate{id.Certificate()},
-		RootCAs:      id.Pool(),
-		ServerName:   ServerName,
-		VerifyConnection: func(s tls.ConnectionState) error {
-			cluster, peer, err := nodeOf(s.PeerCertificates[0])
-			switch {
-			case err != nil:
-				return err
-			case cluster != id.Cluster || peer != name:
-				return fmt.Errorf("%s is node %q of cluster %s, not %q; is the address right?", addr, peer, cluster, name)
-			case !m.cfg.Member(peer, Fingerprint(s.PeerCertificates[0].Raw)):
-				return fmt.Errorf("the certificate of %q at %s is not the member's", name, addr)
-			}
-			return nil
-		},
-	}, name)
-}
-
-// DialJoin connects a node that holds no certificate yet to a cluster known by
-// the SHA-256 of its authority's certificate.
-func DialJoin(ctx context.Context, addr string, authority [sha256.Size]byte) (*Conn, error) {
-	return dial(ctx, addr, Join, &tls.Config{
-		MinVersion:         tls.VersionTLS13,
-		ServerName:         ServerName,
-		InsecureSkipVerify: true, // VerifyConnection does it, with the authority found in the chain
-		VerifyConnection: func(s tls.ConnectionState) error {
-			chain := s.PeerCertificates
-			ca := chain[len(chain)-1]
-			if sha256.Sum256(ca.Raw) != authority {
-				return errors.New("the node there is not of the cluster that gave the token")
-			}
-			roots := x509.NewCertPool()
-			roots.AddCert(ca)
-			_, err := chain[0].Verify(x509.VerifyOptions{Roots: roots, DNSName: ServerName})
-			return err
-		},
-	}, "")
-}
-
-func dial(ctx context.Context, addr string, p Proto, cfg *tls.Config, name string) (*Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, HandshakeTime)
-	defer cancel()
-	raw, err := (&net.Dialer{KeepAlive: keepAlive}).DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return nil, err // says what was dialled, and why it failed
-	}
-	t := tls.Client(raw, cfg)
-	if err := t.HandshakeContext(ctx); err != nil {
-		raw.Close()
-		return nil, fmt.Errorf("TLS handshake with %s: %w", addr, err)
-	}
-	deadline, _ := ctx.Deadline()
-	t.SetDeadline(deadline)
-	if _, err := t.Write([]byte{byte(p)}); err != nil {
-		raw.Close()
-		return nil, fmt.Errorf("begin %s with %s: %w", p, addr, err)
-	}
-	t.SetDeadline(time.Time{})
-	return &Conn{Conn: t, Peer: name}, nil
 }
 
 func remoteIP(c net.Conn) netip.Addr {

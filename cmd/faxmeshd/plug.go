@@ -24,7 +24,8 @@ var errUnplugged = errors.New("the modem is not plugged in")
 // simulated exchange is started later than the node. It is opened by Reset, and
 // given up when it fails, so that whoever resets a failed modem finds it again.
 type plugged struct {
-	open func(context.Context) (modem.Modem, error)
+	open    func(context.Context) (modem.Modem, error)
+	station string // identification of this line; empty: that of the node
 
 	mu     sync.Mutex
 	now    modem.Modem // nil: not open
@@ -52,6 +53,9 @@ func (p *plugged) Send(ctx context.Context, out modem.Outgoing) modem.Report {
 	if m == nil {
 		return modem.Report{Status: status.ModemFailure, Err: errUnplugged}
 	}
+	if p.station != "" {
+		out.Station = p.station
+	}
 	return m.Send(ctx, out)
 }
 
@@ -71,6 +75,9 @@ func (p *plugged) Receive(ctx context.Context, in modem.Incoming) modem.Report {
 	m := p.current()
 	if m == nil {
 		return modem.Report{Status: status.ModemFailure, Err: errUnplugged}
+	}
+	if p.station != "" {
+		in.Station = p.station
 	}
 	return m.Receive(ctx, in)
 }
@@ -111,7 +118,7 @@ func (p *plugged) Close() error {
 // plugIn makes the modem of a configured line. A modem that is not there yet is
 // looked for again by those who use it.
 func plugIn(ctx context.Context, l settings.Line, log *slog.Logger) *plugged {
-	p := &plugged{open: func(ctx context.Context) (modem.Modem, error) {
+	p := &plugged{station: l.StationID, open: func(ctx context.Context) (modem.Modem, error) {
 		phone, err := openPhone(ctx, l, log)
 		if err != nil {
 			return nil, err
@@ -119,7 +126,7 @@ func plugIn(ctx context.Context, l settings.Line, log *slog.Logger) *plugged {
 		return modem.New(phone, modem.Options{Log: log}), nil
 	}}
 	if err := p.Reset(ctx); err != nil {
-		log.Warn("the modem cannot be opened now and is tried again", "line", l.Name, "device", l.Device, "err", err)
+		log.Warn("the modem cannot be opened now and is tried again", "device", l.Device, "err", err)
 	}
 	return p
 }

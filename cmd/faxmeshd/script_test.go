@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,7 +42,7 @@ func TestScripts(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": cmdStatus, "waitport": cmdWaitPort},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": cmdStatus, "waitport": cmdWaitPort, "waitfile": cmdWaitFile},
 	})
 }
 
@@ -78,6 +80,22 @@ func cmdWaitPort(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		if time.Now().After(end) {
 			ts.Fatalf("nothing listens on port %s: %v", args[0], err)
+		}
+	}
+}
+
+// cmdWaitFile waits until a file begins with a text.
+func cmdWaitFile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: waitfile FILE TEXT")
+	}
+	for end := time.Now().Add(portTime); ; time.Sleep(10 * time.Millisecond) {
+		text, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && strings.HasPrefix(string(text), args[1]) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("%s does not say %q: %q, %v", args[0], args[1], text, err)
 		}
 	}
 }

@@ -139,7 +139,7 @@ func FuzzUnstuff(f *testing.F) {
 // dialogue is a Conn and the modem's end of its port.
 func dialogue(t *testing.T) (*Conn, net.Conn) {
 	host, modem := net.Pipe()
-	c := NewConn(host)
+	c := NewConn(host, 0)
 	t.Cleanup(func() {
 		c.Close()
 		modem.Close()

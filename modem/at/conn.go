@@ -43,16 +43,22 @@ type Conn struct {
 	chunk  []byte // read and not yet taken
 	lines  Lines
 	stuck  bool // a write was given up and has not returned yet
+	grain  time.Duration
+	lost   time.Duration // waited and not counted
 }
 
-// NewConn starts the dialogue over port, which it owns from now on.
-func NewConn(port io.ReadWriteCloser) *Conn {
+// NewConn starts the dialogue over port, which it owns from now on. With a grain
+// above 0 waits for the modem are counted in pieces of that length, and a piece
+// that lasts longer counts no more than twice: time in which the process did not
+// run is not held against a modem simulated faster than the wall clock.
+func NewConn(port io.ReadWriteCloser, grain time.Duration) *Conn {
 	c := &Conn{
 		port:   port,
 		reads:  make(chan []byte, readQueue),
 		writes: make(chan []byte),
 		wrote:  make(chan error, 1),
 		done:   make(chan struct{}),
+		grain:  grain,
 	}
 	c.close = sync.OnceValue(func() error {
 		close(c.done)
@@ -146,24 +152,87 @@ func (c *Conn) Command(ctx context.Context, line string, within time.Duration) e
 // Pending reports whether the modem has said something that was not yet read.
 func (c *Conn) Pending() bool { return len(c.chunk) > 0 || len(c.reads) > 0 }
 
-// fill waits until there is something in chunk.
-func (c *Conn) fill(ctx context.Context, timeout <-chan time.Time) error {
-	if len(c.chunk) > 0 {
-		return nil
+// patience is what is left of a limit.
+type patience struct {
+	left  time.Duration
+	grain time.Duration
+}
+
+// maxCounted is the longest wait that is counted in pieces: longer ones, as for
+// a call to come in, would cost more than the accuracy is worth.
+const maxCounted = time.Hour
+
+func (c *Conn) patience(d time.Duration) *patience {
+	if d > maxCounted {
+		return &patience{left: d}
 	}
-	if err := ctx.Err(); err != nil {
-		return err
+	return &patience{d, c.grain}
+}
+
+// Lost is how much of its waits the Conn has not counted so far.
+func (c *Conn) Lost() time.Duration { return c.lost }
+
+// piece is the next part of the wait.
+func (p *patience) piece() time.Duration {
+	if p.grain > 0 {
+		return min(p.left, p.grain)
 	}
-	select { // what is there counts, however late it is asked for
-	case b, ok := <-c.reads:
-		return c.take(b, ok)
-	default:
+	return p.left
+}
+
+// spend takes off what has been waited and returns what did not count.
+func (p *patience) spend(d time.Duration) (lost time.Duration) {
+	counted := d
+	if p.grain > 0 {
+		counted = min(d, 2*p.grain)
 	}
+	p.left -= counted
+	return d - counted
+}
+
+// fill waits until there is something in chunk, and takes the wait off every
+// limit.
+func (c *Conn) fill(ctx context.Context, limits ...*patience) error {
+	for len(c.chunk) == 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		select { // what is there counts, however late it is asked for
+		case b, ok := <-c.reads:
+			return c.take(b, ok)
+		default:
+		}
+		wait := limits[0].piece()
+		for _, l := range limits {
+			if l.left <= 0 {
+				return ErrTimeout
+			}
+			wait = min(wait, l.piece())
+		}
+		begun := time.Now()
+		err := c.await(ctx, wait)
+		waited := time.Since(begun)
+		lost := limits[0].spend(waited)
+		for _, l := range limits[1:] {
+			l.spend(waited)
+		}
+		c.lost += lost
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// await waits so long for something in chunk; that nothing came is no error.
+func (c *Conn) await(ctx context.Context, wait time.Duration) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
 	select {
 	case b, ok := <-c.reads:
 		return c.take(b, ok)
-	case <-timeout:
-		return ErrTimeout
+	case <-timer.C:
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-c.done:
@@ -184,14 +253,12 @@ func (c *Conn) take(b []byte, ok bool) error {
 
 // Line waits for the next line that is not empty.
 func (c *Conn) Line(ctx context.Context, within time.Duration) (string, error) {
-	timer := time.NewTimer(within)
-	defer timer.Stop()
-	return c.line(ctx, timer.C)
+	return c.line(ctx, c.patience(within))
 }
 
-func (c *Conn) line(ctx context.Context, timeout <-chan time.Time) (string, error) {
+func (c *Conn) line(ctx context.Context, limit *patience) (string, error) {
 	for {
-		if err := c.fill(ctx, timeout); err != nil {
+		if err := c.fill(ctx, limit); err != nil {
 			return "", err
 		}
 		for len(c.chunk) > 0 {
@@ -207,11 +274,10 @@ func (c *Conn) line(ctx context.Context, timeout <-chan time.Time) (string, erro
 // Result waits for the next final result code and returns the lines before it.
 // RING does not count: a call may come in at any time.
 func (c *Conn) Result(ctx context.Context, within time.Duration) (Code, []string, error) {
-	timer := time.NewTimer(within)
-	defer timer.Stop()
+	limit := c.patience(within)
 	var info []string
 	for range maxAnswers {
-		line, err := c.line(ctx, timer.C)
+		line, err := c.line(ctx, limit)
 		if err != nil {
 			return Info, info, err
 		}
@@ -228,13 +294,12 @@ func (c *Conn) Result(ctx context.Context, within time.Duration) (Code, []string
 // more than limit octets are taken, and the modem may be silent for idle at
 // most; total limits the whole.
 func (c *Conn) ReadData(ctx context.Context, limit int, idle, total time.Duration, sink func([]byte)) error {
-	end := time.NewTimer(total)
-	defer end.Stop()
+	end := c.patience(total)
 	var u Unstuffer
 	got := 0
 	var out []byte
 	for {
-		if err := c.fillIdle(ctx, idle, end.C); err != nil {
+		if err := c.fill(ctx, c.patience(idle), end); err != nil {
 			return err
 		}
 		var n int
@@ -251,26 +316,13 @@ func (c *Conn) ReadData(ctx context.Context, limit int, idle, total time.Duratio
 	}
 }
 
-// fillIdle is fill with two limits: idle from now, and the whole's.
-func (c *Conn) fillIdle(ctx context.Context, idle time.Duration, end <-chan time.Time) error {
-	select {
-	case <-end:
-		return ErrTimeout
-	default:
-	}
-	timer := time.NewTimer(idle)
-	defer timer.Stop()
-	return c.fill(ctx, timer.C)
-}
-
 // Drain throws away what the modem says until it has been quiet for that long,
 // at most maxDrain times as long, and forgets a line begun.
 func (c *Conn) Drain(ctx context.Context, quiet time.Duration) error {
 	const maxDrain = 10
-	end := time.NewTimer(maxDrain * quiet)
-	defer end.Stop()
+	end := c.patience(maxDrain * quiet)
 	for {
-		err := c.fillIdle(ctx, quiet, end.C)
+		err := c.fill(ctx, c.patience(quiet), end)
 		c.chunk, c.lines = nil, Lines{}
 		if errors.Is(err, ErrTimeout) {
 			return nil

@@ -46,11 +46,11 @@ type fax struct {
 
 func send(ctx context.Context, caller, called *class1.Phone, doc document, opt modem.Options) fax {
 	var f fax
-	ctx, cancel := context.WithCancel(ctx)
+	waiting, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		m := modem.New(called, modem.Options{})
-		if _, err := m.WaitRing(ctx); err != nil {
+		if _, err := m.WaitRing(waiting); err != nil {
 			return
 		}
 		f.received = m.Receive(ctx, modem.Incoming{Station: "called", Store: func(_ context.Context, p modem.ReceivedPage) error {
@@ -62,11 +62,8 @@ func send(ctx context.Context, caller, called *class1.Phone, doc document, opt m
 		Number: "0302", Station: "caller", Pages: doc,
 		Confirmed: func(int) error { f.confirmed++; return nil },
 	})
-	if f.sent.Status == status.Busy || f.sent.Status == status.NoAnswer {
-		cancel()
-	}
+	cancel() // a ring that never came
 	wg.Wait()
-	cancel()
 	return f
 }
 

@@ -29,7 +29,7 @@ func (c *call) Hear(ctx context.Context, l line.Listen) (line.Heard, error) {
 	if c.lost {
 		return line.Heard{}, line.ErrHungUp
 	}
-	h := &hearing{call: c, listen: l, deadline: time.Now().Add(c.p.wall(l.Timeout))}
+	h := &hearing{call: c, listen: l, deadline: c.p.now().Add(c.p.wall(l.Timeout))}
 	c.heard = true
 	if c.open == implicitHear {
 		c.open = none
@@ -119,7 +119,7 @@ func isV21(info string) bool { return at.Parse(info) == at.FRH3 }
 
 // probe looks whether the carrier that +FRM has refused is V.21.
 func (h *hearing) probe(ctx context.Context) (line.Heard, bool, error) {
-	code, _, err := h.command(ctx, "AT+FRH=3", time.Now().Add(h.p.signal(probeTime)))
+	code, _, err := h.command(ctx, "AT+FRH=3", h.p.now().Add(h.p.wall(probeTime)))
 	switch {
 	case errors.Is(err, at.ErrTimeout):
 		return line.Heard{}, false, h.p.abort(ctx)
@@ -134,7 +134,7 @@ func (h *hearing) probe(ctx context.Context) (line.Heard, bool, error) {
 // command sends a receive command and waits for its first result until then. A
 // context that is done brings the modem back to command state.
 func (h *hearing) command(ctx context.Context, cmd string, until time.Time) (at.Code, []string, error) {
-	code, info, err := h.p.do(ctx, cmd, max(time.Until(until), 0))
+	code, info, err := h.p.do(ctx, cmd, max(until.Sub(h.p.now()), 0))
 	switch {
 	case err == nil, errors.Is(err, at.ErrTimeout):
 		return code, info, err
@@ -154,7 +154,7 @@ func (h *hearing) refused(ctx context.Context, code at.Code) (over bool, err err
 		}
 	} else {
 		h.onHook = 0
-		h.noise = time.Now()
+		h.noise = h.p.now()
 	}
 	timer := time.NewTimer(h.p.wall(pace))
 	defer timer.Stop()
@@ -163,12 +163,12 @@ func (h *hearing) refused(ctx context.Context, code at.Code) (over bool, err err
 	case <-ctx.Done():
 		return false, ctx.Err()
 	}
-	return !time.Now().Before(h.deadline), nil
+	return !h.p.now().Before(h.deadline), nil
 }
 
 // nothing is what is heard when the time is over.
 func (h *hearing) nothing() line.Heard {
-	if !h.noise.IsZero() && time.Since(h.noise) < h.p.wall(noiseAge) {
+	if !h.noise.IsZero() && h.p.now().Sub(h.noise) < h.p.wall(noiseAge) {
 		return line.Heard{Kind: line.Noise}
 	}
 	return line.Heard{Kind: line.Nothing}

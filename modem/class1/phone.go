@@ -31,7 +31,8 @@ const (
 	abortFloor  = 300 * time.Millisecond // wall
 	quietTime   = 50 * time.Millisecond  // line: silence of a modem that has said all
 	quietFloor  = 5 * time.Millisecond   // wall
-	lateness    = 100 * time.Millisecond // wall: granted to a signal that has begun
+	lateness    = time.Second            // wall: granted to a signal that has begun
+	fastGrain   = 2 * time.Millisecond   // wall: see at.NewConn
 	resetTries  = 3
 	maxIdentity = 200
 )
@@ -80,7 +81,11 @@ func Open(ctx context.Context, port io.ReadWriteCloser, cfg Config) (*Phone, err
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	p := &Phone{conn: at.NewConn(port), cfg: cfg}
+	grain := fastGrain
+	if cfg.Speed <= 1 {
+		grain = 0 // delays of the computer are short on a real line
+	}
+	p := &Phone{conn: at.NewConn(port, grain), cfg: cfg}
 	if err := p.Reset(ctx); err != nil {
 		p.Close()
 		return nil, err
@@ -258,6 +263,9 @@ func (p *Phone) abort(ctx context.Context) error {
 func (p *Phone) drain(ctx context.Context) error {
 	return p.conn.Drain(ctx, max(p.wall(quietTime), quietFloor))
 }
+
+// now is the wall clock without the time that waits have not counted.
+func (p *Phone) now() time.Time { return time.Now().Add(-p.conn.Lost()) }
 
 // wall is how long line time lasts on the wall.
 func (p *Phone) wall(d time.Duration) time.Duration {

@@ -44,12 +44,12 @@ type call struct {
 }
 
 func newCall(p *Phone, open implicit) *call {
-	return &call{p: p, begun: time.Now(), open: open}
+	return &call{p: p, begun: p.now(), open: open}
 }
 
 // Now implements line.Line.
 func (c *call) Now() time.Duration {
-	return time.Duration(float64(time.Since(c.begun)) * c.p.cfg.Speed)
+	return time.Duration(float64(c.p.now().Sub(c.begun)) * c.p.cfg.Speed)
 }
 
 // Say implements line.Line.

@@ -62,6 +62,7 @@ type socket struct {
 
 	// Guarded by ex.mu.
 	call       *call
+	offHook    bool // no call reaches it, even if its own is over
 	conditions *Conditions
 }
 
@@ -74,6 +75,7 @@ func (s *socket) Dial(number string) {
 	if s.call != nil || x.closed {
 		return
 	}
+	s.offHook = true
 	x.lastCall++
 	now := x.clock.Now()
 	c := &call{id: x.lastCall, from: s, dialled: number, stage: Dialled, due: now + x.cfg.DialTime}
@@ -93,16 +95,20 @@ func (s *socket) Answer() bool {
 	if c == nil || c.to != s || c.stage != Ringing {
 		return false
 	}
+	s.offHook = true
 	x.answerLocked(c, x.clock.Now())
 	return true
 }
 
-// HangUp ends the call on s, if there is one.
+// HangUp goes on hook and ends the call on s, if there is one; a call that
+// rings there goes on ringing.
 func (s *socket) HangUp() {
 	x := s.ex
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if c := s.call; c != nil {
+	was := s.offHook
+	s.offHook = false
+	if c := s.call; c != nil && was {
 		x.endLocked(c, s, "hung up by "+s.number)
 	}
 }
@@ -186,7 +192,7 @@ func (x *Exchange) routeLocked(c *call, now time.Duration) {
 		return
 	}
 	for _, s := range lines {
-		if s.call == nil {
+		if s.call == nil && !s.offHook {
 			c.to, s.call = s, c
 			x.beginRingingLocked(c, now)
 			return

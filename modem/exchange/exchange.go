@@ -61,7 +61,7 @@ const (
 // Exchange is a running exchange.
 type Exchange struct {
 	cfg   Config
-	clock softmodem.Clock
+	clock *softmodem.Clock
 	wake  chan struct{}
 	done  chan struct{}
 
@@ -224,12 +224,16 @@ func (x *Exchange) run() {
 	defer timer.Stop()
 	for {
 		now := x.clock.Now()
-		next, open := x.advance(now)
+		next, beat, open := x.advance(now)
 		if !open {
 			return
 		}
-		if next != never {
-			timer.Reset(max(x.clock.Wall(next-now), 0))
+		wait := max(x.clock.Wall(next-now), 0)
+		if beat {
+			wait = min(wait, softmodem.Beat)
+		}
+		if next != never || beat {
+			timer.Reset(wait)
 		}
 		select {
 		case <-timer.C:
@@ -238,7 +242,7 @@ func (x *Exchange) run() {
 	}
 }
 
-func (x *Exchange) advance(now time.Duration) (next time.Duration, open bool) {
+func (x *Exchange) advance(now time.Duration) (next time.Duration, beat, open bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	next = never
@@ -250,5 +254,5 @@ func (x *Exchange) advance(now time.Duration) (next time.Duration, open bool) {
 			next = min(next, c.due)
 		}
 	}
-	return next, !x.closed
+	return next, x.clock.InCall(len(x.calls) > 0), !x.closed
 }

@@ -18,6 +18,7 @@ package softmodem
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,7 +42,7 @@ const (
 // Modem is one simulated modem. Its goroutine runs from New to Close.
 type Modem struct {
 	line  Line
-	clock Clock
+	clock *Clock
 	port  *Port
 	rng   *rand.Rand // phase of received octets
 	wake  chan struct{}
@@ -83,7 +84,7 @@ type task interface {
 // New starts a modem on line. The seed decides how received octets are aligned
 // to the bit stream. Unplug, which may be nil, is called when the host closes
 // its port; it must see to it that Close is called.
-func New(line Line, clock Clock, seed uint64, unplug func() error) *Modem {
+func New(line Line, clock *Clock, seed uint64, unplug func() error) *Modem {
 	m := &Modem{
 		line:  line,
 		clock: clock,
@@ -246,10 +247,17 @@ func (m *Modem) release(now time.Duration) {
 	}
 }
 
-// hangUp goes on hook and forgets the call.
+// hangUp goes on hook and forgets the call, with what of it is still on its
+// way: it must not reach the next one.
 func (m *Modem) hangUp() {
+	if !m.call.offHook {
+		return
+	}
 	m.line.HangUp()
 	m.call = m.onHook()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.inbox = slices.DeleteFunc(m.inbox, func(ev Event) bool { return ev.Kind != Ring && ev.Kind != RingEnd })
 }
 
 func (m *Modem) onHook() call {

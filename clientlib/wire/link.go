@@ -76,11 +76,14 @@ func LimitSocket(conn net.Conn) {
 // Trust lifts the limits for strangers. Only the reading goroutine may call it.
 func (l *Link) Trust() { l.limit, l.until = MaxPayload, time.Time{} }
 
-// Read returns the next frame that is not a ping. An error ends the link:
-// ErrFrame in its chain if the other side broke the protocol.
+// Read returns the next frame that is not a ping. An error ends the link, but
+// for ErrFrame: what breaks the protocol can still be told why, and drained.
 func (l *Link) Read() (Frame, error) {
 	for {
 		f, err := l.read()
+		if errors.Is(err, ErrFrame) {
+			return Frame{}, err
+		}
 		if err != nil {
 			return Frame{}, l.fail(err)
 		}

@@ -340,4 +340,3 @@ func freeAddr(preferred int) (string, error) {
 	}
 	return "", errors.New("no port of 127.0.0.1 is free")
 }
-

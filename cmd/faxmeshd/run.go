@@ -14,12 +14,17 @@ import (
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
 	"github.com/faxmesh/faxmesh/clientlib/settings"
+	"github.com/faxmesh/faxmesh/cluster"
 	"github.com/faxmesh/faxmesh/node"
 )
 
 // plugTime is how long a node waits for its modems at the start. Those that are
 // slower come into service later.
 const plugTime = 10 * time.Second
+
+// settleTime is how long a node that has just joined waits to be told what the
+// others know.
+const settleTime = 15 * time.Second
 
 // running is what run was asked to do.
 type running struct {
@@ -87,7 +92,30 @@ func (a *app) run(ctx context.Context, r running) (err error) {
 		return fmt.Errorf("start the node: %w", err)
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
+	if !settled(ctx, n.Cluster()) && ctx.Err() == nil {
+		log.Warn("no other node has been reached; this one serves alone, with what it knows", "after", settleTime)
+	}
 	return a.serve(ctx, n, r)
+}
+
+// settled waits until the node knows itself as a member: one that has just
+// joined knows no accounts until the others have told it. A node that was a
+// member before goes on at once, with the others or without.
+func settled(ctx context.Context, c *cluster.Cluster) bool {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	bell, stop := c.Changed()
+	defer stop()
+	for {
+		if _, err := c.Ledger().Node(c.Name()); err == nil {
+			return true
+		}
+		select {
+		case <-bell:
+		case <-ctx.Done():
+			return false
+		}
+	}
 }
 
 // serve says that the node serves, and waits for its end.

@@ -7,10 +7,6 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// MaxVoters is how many nodes vote: a majority of five survives the loss of
-// two, and more would only slow every command down.
-const MaxVoters = 5
-
 // Member is a node that takes part.
 type Member struct {
 	Name   string
@@ -18,39 +14,11 @@ type Member struct {
 	Leader bool
 }
 
-// voterWanted says whether the next node to join should vote.
-func voterWanted(members []Member) bool {
-	voters := 0
-	for _, m := range members {
-		if m.Voter {
-			voters++
-		}
-	}
-	return voters < MaxVoters
-}
-
-// Add lets a node take part, as a voter while there are fewer than MaxVoters.
-// One that takes part already stays what it is. Only on the leader.
+// AddVoter lets a node take part and vote, also one that only followed. Only on
+// the leader.
 //
 // A node that has lost its files must be removed first: it no longer knows
 // whom it has voted for.
-func (n *Node) Add(ctx context.Context, name string) error {
-	members, err := n.Members()
-	if err != nil {
-		return err
-	}
-	for _, m := range members {
-		if m.Name == name {
-			return nil
-		}
-	}
-	if voterWanted(members) {
-		return n.AddVoter(ctx, name)
-	}
-	return n.AddNonvoter(ctx, name)
-}
-
-// AddVoter lets a node take part and vote. Only on the leader.
 func (n *Node) AddVoter(ctx context.Context, name string) error {
 	return n.change(ctx, "let "+name+" vote", func() raft.Future {
 		return n.raft.AddVoter(raft.ServerID(name), raft.ServerAddress(name), 0, n.timeouts.Apply)

@@ -70,7 +70,7 @@ func cluster(t *testing.T, net *network, names ...string) map[string]*site {
 		t.Fatal("a cluster of one has no leader")
 	}
 	for _, name := range names[1:] {
-		if err := first.Add(t.Context(), name); err != nil {
+		if err := first.AddVoter(t.Context(), name); err != nil {
 			t.Fatal(err)
 		}
 	}

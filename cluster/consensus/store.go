@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"runtime"
 	"time"
 
+	"github.com/faxmesh/faxmesh/cluster/durable"
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"go.etcd.io/bbolt"
@@ -30,7 +29,7 @@ func openStore(path string) (*raftboltdb.BoltStore, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := errors.Join(store.Close(), os.Rename(temp, path), syncDir(filepath.Dir(path))); err != nil {
+		if err := errors.Join(store.Close(), durable.Rename(temp, path)); err != nil {
 			return nil, err
 		}
 	}
@@ -43,17 +42,6 @@ func openBolt(path string) (*raftboltdb.BoltStore, error) {
 		NoFreelistSync: true, // the free list of a log grows without bound
 		FreelistType:   bbolt.FreelistMapType,
 	}})
-}
-
-func syncDir(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil // directories cannot be flushed there
-	}
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // recovery compares the state with what log and snapshots hold.

@@ -25,27 +25,3 @@ func TestMustRestore(t *testing.T) {
 		}
 	}
 }
-
-func TestVoterWanted(t *testing.T) {
-	voters := func(n int) (m []Member) {
-		for range n {
-			m = append(m, Member{Voter: true})
-		}
-		return m
-	}
-	for _, c := range []struct {
-		members []Member
-		want    bool
-	}{
-		{nil, true},
-		{voters(1), true},
-		{voters(4), true},
-		{voters(5), false},
-		{append(voters(4), Member{}, Member{}), true},
-		{append(voters(5), Member{}), false},
-	} {
-		if got := voterWanted(c.members); got != c.want {
-			t.Errorf("beside %v: %v", c.members, got)
-		}
-	}
-}

@@ -7,11 +7,11 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"time"
 
+	"github.com/faxmesh/faxmesh/cluster/durable"
 	"go.etcd.io/bbolt"
 )
 
@@ -71,7 +71,7 @@ func create(path string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(db.Close(), moveInto(temp, path))
+	return errors.Join(db.Close(), durable.Rename(temp, path))
 }
 
 // openFile opens a bbolt file and sees to its buckets.
@@ -209,19 +209,4 @@ func (l *Ledger) view(read func(*bbolt.Tx) error) error {
 		return ErrClosed
 	}
 	return l.db.View(read)
-}
-
-// moveInto renames a complete file and makes the new name durable.
-func moveInto(from, to string) error {
-	if err := os.Rename(from, to); err != nil {
-		return err
-	}
-	if runtime.GOOS == "windows" {
-		return nil // directories cannot be flushed there; the rename is journalled
-	}
-	dir, err := os.Open(filepath.Dir(to))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -80,6 +80,10 @@ func checkIndexes(t *rapid.T, l *Ledger) {
 			if !slices.Equal(got, want) {
 				t.Fatalf("jobs of %q in %v: %v, want %v", owner, wanted, got, want)
 			}
+			oldest, err := l.Jobs(JobFilter{Owner: owner, States: wanted, Oldest: true, Limit: 1})
+			if err != nil || len(oldest) != min(1, len(want)) || len(want) > 0 && oldest[0].ID != want[len(want)-1] {
+				t.Fatalf("oldest job of %q in %v: %v, %v, want the last of %v", owner, wanted, oldest, err, want)
+			}
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"cmp"
 	"encoding/binary"
 	"iter"
 	"slices"
@@ -53,14 +52,16 @@ func (l *Ledger) Job(id string) (fax.Job, error) { return read[fax.Job](l, inJob
 type JobFilter struct {
 	Owner  string      // account name, "" for everybody's
 	States []fax.State // none for every state
+	Oldest bool        // the oldest first, as a queue is served
 	Limit  int         // 0 for MaxList
 }
 
 // states are all the states a job can be in.
 var states = [...]fax.State{fax.Queued, fax.Held, fax.Assigned, fax.Dialing, fax.Sending, fax.Done, fax.Undone, fax.Cancelled}
 
-// Jobs returns the jobs that the filter chooses, the newest first. It costs
-// what it returns: jobs in other states or of other owners are not looked at.
+// Jobs returns the jobs that the filter chooses, the newest first unless it
+// says otherwise. It costs what it returns: jobs in other states or of other
+// owners are not looked at.
 func (l *Ledger) Jobs(f JobFilter) ([]fax.Job, error) {
 	wanted := slices.Compact(slices.Sorted(slices.Values(f.States)))
 	if len(wanted) == 0 {
@@ -68,12 +69,12 @@ func (l *Ledger) Jobs(f JobFilter) ([]fax.Job, error) {
 	}
 	var jobs []fax.Job
 	err := l.view(func(tx *bbolt.Tx) error {
-		runs := make([]descent, 0, len(wanted))
+		var w walk
 		for _, s := range wanted {
-			runs = append(runs, descend(tx, inQueue, queuePrefix(f.Owner, s)))
+			w.add(tx, inQueue, queuePrefix(f.Owner, s), f.Oldest)
 		}
 		for len(jobs) < listLimit(f.Limit) {
-			id, ok := newest(runs)
+			id, ok := w.next()
 			if !ok {
 				break
 			}
@@ -98,9 +99,10 @@ func (l *Ledger) Received(id string) (fax.ReceivedFax, error) {
 func (l *Ledger) ReceivedFor(account string, limit int) ([]fax.ReceivedFax, error) {
 	var faxes []fax.ReceivedFax
 	err := l.view(func(tx *bbolt.Tx) error {
-		run := []descent{descend(tx, inDrawers, drawerPrefix(account))}
+		var w walk
+		w.add(tx, inDrawers, drawerPrefix(account), false)
 		for len(faxes) < listLimit(limit) {
-			id, ok := newest(run)
+			id, ok := w.next()
 			if !ok {
 				break
 			}
@@ -247,48 +249,4 @@ func readAfter[T any](l *Ledger, in bucket, prefix string, after uint64, limit i
 		return nil
 	})
 	return records, err
-}
-
-// descent walks the keys of one prefix from the last to the first. What
-// follows the prefix is a time in eight octets and an id.
-type descent struct {
-	c      *bbolt.Cursor
-	prefix string
-	rest   string // of the key it stands at, "" at the end
-}
-
-func descend(tx *bbolt.Tx, in bucket, prefix string) descent {
-	d := descent{c: tx.Bucket([]byte(in)).Cursor(), prefix: prefix}
-	// One past all keys of the prefix: it ends in a zero octet.
-	past := prefix[:len(prefix)-1] + "\x01"
-	var k []byte
-	if k, _ = d.c.Seek([]byte(past)); k == nil {
-		k, _ = d.c.Last()
-	} else {
-		k, _ = d.c.Prev()
-	}
-	d.stand(k)
-	return d
-}
-
-func (d *descent) stand(key []byte) {
-	d.rest = ""
-	if hasPrefix(key, d.prefix) {
-		d.rest = string(key[len(d.prefix):])
-	}
-}
-
-// newest takes the newest key of all descents and returns its id.
-func newest(runs []descent) (id string, ok bool) {
-	if len(runs) == 0 {
-		return "", false
-	}
-	best := slices.MaxFunc(runs, func(a, b descent) int { return cmp.Compare(a.rest, b.rest) })
-	if best.rest == "" {
-		return "", false
-	}
-	i := slices.IndexFunc(runs, func(d descent) bool { return d.prefix == best.prefix })
-	k, _ := runs[i].c.Prev()
-	runs[i].stand(k)
-	return best.rest[8:], true
 }

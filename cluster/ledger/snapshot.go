@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/faxmesh/faxmesh/cluster/durable"
 	"go.etcd.io/bbolt"
 )
 
@@ -95,7 +96,7 @@ func (l *Ledger) Restore(r io.Reader) error {
 	err := l.db.Close()
 	l.db = nil
 	if err == nil {
-		err = moveInto(temp, l.path)
+		err = durable.Rename(temp, l.path)
 	}
 	if err := errors.Join(err, l.openLocked()); err != nil {
 		return fmt.Errorf("take over a snapshot: %w", err)

@@ -1,0 +1,59 @@
+package ledger
+
+import "go.etcd.io/bbolt"
+
+// walk goes through the keys of several prefixes in the order of what follows
+// the prefix, a time in eight octets and an id: from the newest to the oldest,
+// or the other way.
+type walk []run
+
+// run is the part of a walk under one prefix.
+type run struct {
+	step   func() (key, value []byte)
+	prefix string
+	rest   string // of the key it stands at; "" at the end
+	oldest bool   // first
+}
+
+// add joins the keys of a prefix, which ends in a zero octet, to the walk. All
+// of a walk go the same way.
+func (w *walk) add(tx *bbolt.Tx, in bucket, prefix string, oldest bool) {
+	c := tx.Bucket([]byte(in)).Cursor()
+	r := run{step: c.Prev, prefix: prefix, oldest: oldest}
+	var k []byte
+	if oldest {
+		r.step = c.Next
+		k, _ = c.Seek([]byte(prefix))
+	} else if past, _ := c.Seek([]byte(prefix[:len(prefix)-1] + "\x01")); past != nil {
+		k, _ = c.Prev()
+	} else {
+		k, _ = c.Last()
+	}
+	r.stand(k)
+	*w = append(*w, r)
+}
+
+func (r *run) stand(key []byte) {
+	r.rest = ""
+	if hasPrefix(key, r.prefix) {
+		r.rest = string(key[len(r.prefix):])
+	}
+}
+
+// next is the id in the next key of all, and goes on from there.
+func (w walk) next() (id string, ok bool) {
+	var best *run
+	for i := range w {
+		r := &w[i]
+		if r.rest != "" && (best == nil || r.oldest == (r.rest < best.rest)) {
+			best = r
+		}
+	}
+	if best == nil {
+		return "", false
+	}
+	id = best.rest[8:]
+	k, _ := best.step()
+	best.stand(k)
+	return id, true
+}

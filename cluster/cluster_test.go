@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -159,6 +160,7 @@ func TestThreeNodes(t *testing.T) {
 		w.propose(node, "by "+node)
 	}
 	w.agree()
+	t.Run("many at once", w.many)
 	t.Run("refusals keep their kind", w.refusals)
 	t.Run("presence", w.presence)
 	t.Run("documents", w.documents)
@@ -195,6 +197,31 @@ func (w *town) refusals(t *testing.T) {
 			t.Errorf("at %s: %v, want Exists", node, err)
 		}
 	}
+}
+
+// many proposals at once, of both kinds, all get their answers.
+func (w *town) many(t *testing.T) {
+	var work sync.WaitGroup
+	ctx := patience(t)
+	for node, c := range w.nodes {
+		for i := range 50 {
+			work.Go(func() {
+				name := fmt.Sprint(node, " ", i)
+				_, err := c.Propose(ctx, ledger.AddAccount{Account: fax.Account{Name: name, Rights: fax.Individual}, Hash: hash, By: "admin", Node: node})
+				if err != nil {
+					t.Errorf("add %s: %v", name, err)
+				}
+				if _, err = c.Propose(ctx, ledger.SetRights{Name: name, Rights: fax.Administrator, By: "admin", Node: node}); err != nil {
+					t.Errorf("set %s: %v", name, err)
+				}
+				if a, _, err := c.Ledger().Account(name); err != nil || a.Rights != fax.Administrator {
+					t.Errorf("%s: %+v, %v", name, a, err)
+				}
+			})
+		}
+	}
+	work.Wait()
+	w.agree()
 }
 
 func (w *town) presence(t *testing.T) {

@@ -59,9 +59,8 @@ func TestTwoNodes(t *testing.T) {
 	w.settle("south")
 	w.propose("south", "first")
 	w.agree()
-	addrs := map[string]string{}
-	for _, name := range []string{"south", "north"} {
-		addrs[name] = w.nodes[name].PeerAddr().String()
+	addrs := map[string]string{"north": w.nodes["north"].PeerAddr().String(), "south": "127.0.0.1:0"} // south moves
+	for name := range addrs {
 		if err := w.nodes[name].Close(); err != nil {
 			t.Errorf("close %s: %v", name, err)
 		}

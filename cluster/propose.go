@@ -63,7 +63,7 @@ func (c *Cluster) Propose(ctx context.Context, cmd ledger.Command) (ledger.Resul
 func (c *Cluster) proposeUntil(ctx context.Context, data []byte, repeatable bool) (ledger.Result, error) {
 	hint := ""
 	for {
-		res, leader, err := c.proposeOnce(ctx, data, hint)
+		res, leader, err := c.proposeOnce(ctx, data, repeatable, hint)
 		switch {
 		case err == nil:
 			return res, nil
@@ -86,7 +86,7 @@ func (c *Cluster) proposeUntil(ctx context.Context, data []byte, repeatable bool
 var errNoLeader = errors.New("there is no leader now")
 
 // proposeOnce makes one try: here if this node leads, else at the leader.
-func (c *Cluster) proposeOnce(ctx context.Context, data []byte, hint string) (res ledger.Result, leader string, err error) {
+func (c *Cluster) proposeOnce(ctx context.Context, data []byte, repeatable bool, hint string) (res ledger.Result, leader string, err error) {
 	if c.raft.IsLeader() {
 		return c.proposeHere(ctx, data)
 	}
@@ -96,7 +96,11 @@ func (c *Cluster) proposeOnce(ctx context.Context, data []byte, hint string) (re
 	if leader == "" || leader == c.id.Name {
 		return res, "", errNoLeader
 	}
-	answer, err := c.client.CallOnce(ctx, leader, methodPropose, data)
+	call := c.client.CallOnce
+	if repeatable {
+		call = c.client.Call
+	}
+	answer, err := call(ctx, leader, methodPropose, data)
 	switch {
 	case errors.Is(err, peer.ErrUnsent):
 		return res, "", fmt.Errorf("%w: %w", errNoLeader, err)

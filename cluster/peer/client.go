@@ -29,6 +29,7 @@ type Client struct {
 	closed bool
 	links  map[*link]struct{}
 	idle   map[string][]*link // of those; the one used last at the end
+	slots  map[string]chan struct{}
 }
 
 // link is a pooled connection. A goroutine reads it at all times, so that one
@@ -41,7 +42,7 @@ type link struct {
 
 // NewClient makes a client that connects with dial.
 func NewClient(dial func(ctx context.Context, node string) (net.Conn, error)) *Client {
-	return &Client{dial: dial, links: map[*link]struct{}{}, idle: map[string][]*link{}}
+	return &Client{dial: dial, links: map[*link]struct{}{}, idle: map[string][]*link{}, slots: map[string]chan struct{}{}}
 }
 
 // Call asks a node, within CallTime at most. When a connection dies under it
@@ -50,6 +51,11 @@ func NewClient(dial func(ctx context.Context, node string) (net.Conn, error)) *C
 func (c *Client) Call(ctx context.Context, node, method string, body []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, CallTime)
 	defer cancel()
+	leave, err := c.enter(ctx, node)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	if l := c.take(node); l != nil {
 		answer, err := c.ask(ctx, node, l, method, body)
 		if !errors.Is(err, ErrUnanswered) || ctx.Err() != nil {
@@ -66,7 +72,29 @@ func (c *Client) Call(ctx context.Context, node, method string, body []byte) ([]
 func (c *Client) CallOnce(ctx context.Context, node, method string, body []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, CallTime)
 	defer cancel()
+	leave, err := c.enter(ctx, node)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	return c.callNew(ctx, node, method, body)
+}
+
+// enter waits until fewer than MaxCalls to a node are under way.
+func (c *Client) enter(ctx context.Context, node string) (leave func(), err error) {
+	c.mu.Lock()
+	slots := c.slots[node]
+	if slots == nil {
+		slots = make(chan struct{}, MaxCalls)
+		c.slots[node] = slots
+	}
+	c.mu.Unlock()
+	select {
+	case slots <- struct{}{}:
+		return func() { <-slots }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %s: %d calls wait for it: %w", ErrUnsent, node, MaxCalls, ctx.Err())
+	}
 }
 
 func (c *Client) callNew(ctx context.Context, node, method string, body []byte) ([]byte, error) {

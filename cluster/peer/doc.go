@@ -59,5 +59,6 @@ const (
 	MaxMethod = 64               // octets of a method's name
 	CallTime  = 30 * time.Second // longest time for a call, and for moving one frame
 	IdleTime  = 2 * time.Minute  // a pooled connection unused for so long is closed
-	MaxIdle   = 4                // pooled connections to one node
+	MaxIdle   = 8                // pooled connections to one node
+	MaxCalls  = 24               // calls at once to one node, fewer than MaxPerAddress; further ones wait
 )

@@ -29,7 +29,7 @@ type Delivery struct {
 }
 
 const (
-	maxWaiting = 1024                   // events that came but were not taken yet
+	maxWaiting = 1024                   // events that came but were not taken yet, beside the next one
 	gapWait    = 300 * time.Millisecond // until an event is asked for whose successor is there
 	maxAsks    = 60                     // until an event counts as no longer kept
 )

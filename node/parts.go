@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -253,7 +254,15 @@ func (d *document) Close() error {
 	return err
 }
 
+// convert says in words for people what is wrong with a document.
 func convert(ctx context.Context, src io.ReaderAt, size int64, name string, out io.Writer) (int, error) {
 	info, err := imaging.Convert(ctx, src, size, name, out, imaging.Options{})
+	for cause, kind := range map[error]fax.Kind{
+		imaging.ErrUnsupported: fax.Unsupported, imaging.ErrDamaged: fax.Invalid, imaging.ErrTooLarge: fax.TooLarge,
+	} {
+		if errors.Is(err, cause) {
+			return 0, fax.Errorf(kind, "%v", err)
+		}
+	}
 	return info.Pages, err
 }

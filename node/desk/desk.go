@@ -25,6 +25,7 @@ import (
 const (
 	ProposeTimeout = 15 * time.Second // for the majority
 	SessionGrace   = time.Minute      // a session without a connection is still told by callback
+	Staleness      = time.Second      // this node's ledger may be so far behind what a client has been told
 )
 
 // Cluster is the way to change the state, to show who is logged in here, and
@@ -143,6 +144,29 @@ func (d *Desk) who(s fax.Session, want fax.Rights) (fax.Account, error) {
 		return a, fax.Errorf(fax.NotAllowed, "the account %s may not do this; it needs the right %s", a.Name, want)
 	}
 	return a, nil
+}
+
+// found asks again while there is no such thing, for as long as the ledger may
+// be behind: another node may have told the client of a fax that this one has
+// not heard of yet.
+func found[T any](ctx context.Context, d *Desk, ask func() (T, error)) (T, error) {
+	bell, stop := d.cfg.Ledger.Watch()
+	defer stop()
+	timer := time.NewTimer(Staleness)
+	defer timer.Stop()
+	for {
+		v, err := ask()
+		if err == nil || fax.KindOf(err) != fax.NotFound {
+			return v, err
+		}
+		select {
+		case <-bell:
+		case <-timer.C:
+			return v, err
+		case <-ctx.Done():
+			return v, ctx.Err()
+		}
+	}
 }
 
 var errVoid = fax.Errorf(fax.BadLogin, "the session is not valid any more; log in again")

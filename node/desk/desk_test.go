@@ -205,103 +205,109 @@ func activity(t *testing.T, w *world) (whats []string) {
 }
 
 func TestLogin(t *testing.T) {
-	d, w := setUp(t)
-	s, err := d.Login(t.Context(), fax.Login{Account: "CLERK", Password: password, Remote: from,
-		Callback: &fax.Callback{Port: 1500, Fingerprint: strings.Repeat("a", 64)}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.Account != "Clerk" || s.Rights != fax.Individual || s.Home != "north" || s.Cluster != "c1" || s.Secret != Secret(d.cfg.SessionKey, s.ID) {
-		t.Errorf("session = %+v", s)
-	}
-	p, _ := w.online(s.ID)
-	if p.Addr != netip.MustParseAddrPort("192.0.2.1:1500") || p.Account != "Clerk" {
-		t.Errorf("presence = %+v: the address must be the one seen, the port the one offered", p)
-	}
-	again, err := d.Login(t.Context(), fax.Login{Token: s.Token, Remote: from})
-	if err != nil || again.ID != s.ID || again.Secret != s.Secret {
-		t.Errorf("by token: %+v, %v", again, err)
-	}
-
-	_, unknown := d.Login(t.Context(), fax.Login{Account: "nobody", Password: password, Remote: from})
-	_, wrong := d.Login(t.Context(), fax.Login{Account: "clerk", Password: password + "x", Remote: from})
-	wants(t, "unknown name", unknown, fax.BadLogin)
-	wants(t, "wrong password", wrong, fax.BadLogin)
-	if unknown.Error() != wrong.Error() {
-		t.Errorf("%q and %q tell who exists", unknown, wrong)
-	}
-	for _, token := range []string{"x", s.Token + "x", s.Token[1:], "." + s.Token, strings.Repeat("a", 5000)} {
-		_, err := d.Login(t.Context(), fax.Login{Token: token, Remote: from})
-		wants(t, "token "+token[:min(9, len(token))], err, fax.BadLogin)
-	}
-	_, err = d.Login(t.Context(), fax.Login{Account: "a/b", Password: password, Remote: from})
-	wants(t, "odd name", err, fax.Invalid)
-
-	if err := d.Logout(t.Context(), s); err != nil {
-		t.Error(err)
-	}
-	if _, online := w.online(s.ID); online {
-		t.Error("still logged in")
-	}
-	d.notes.close()
-	for _, want := range []string{"Clerk login", "nobody login-refused", "clerk login-refused", "Clerk logout"} {
-		if got := activity(t, w); !slices.Contains(got, want) {
-			t.Errorf("%q is not on record: %q", want, got)
+	synctest.Test(t, func(t *testing.T) {
+		d, w := setUp(t)
+		s, err := d.Login(t.Context(), fax.Login{Account: "CLERK", Password: password, Remote: from,
+			Callback: &fax.Callback{Port: 1500, Fingerprint: strings.Repeat("a", 64)}})
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
+		if s.Account != "Clerk" || s.Rights != fax.Individual || s.Home != "north" || s.Cluster != "c1" || s.Secret != Secret(d.cfg.SessionKey, s.ID) {
+			t.Errorf("session = %+v", s)
+		}
+		p, _ := w.online(s.ID)
+		if p.Addr != netip.MustParseAddrPort("192.0.2.1:1500") || p.Account != "Clerk" {
+			t.Errorf("presence = %+v: the address must be the one seen, the port the one offered", p)
+		}
+		again, err := d.Login(t.Context(), fax.Login{Token: s.Token, Remote: from})
+		if err != nil || again.ID != s.ID || again.Secret != s.Secret {
+			t.Errorf("by token: %+v, %v", again, err)
+		}
+
+		_, unknown := d.Login(t.Context(), fax.Login{Account: "nobody", Password: password, Remote: from})
+		_, wrong := d.Login(t.Context(), fax.Login{Account: "clerk", Password: password + "x", Remote: from})
+		wants(t, "unknown name", unknown, fax.BadLogin)
+		wants(t, "wrong password", wrong, fax.BadLogin)
+		if unknown.Error() != wrong.Error() {
+			t.Errorf("%q and %q tell who exists", unknown, wrong)
+		}
+		for _, token := range []string{"x", s.Token + "x", s.Token[1:], "." + s.Token, strings.Repeat("a", 5000)} {
+			_, err := d.Login(t.Context(), fax.Login{Token: token, Remote: from})
+			wants(t, "token "+token[:min(9, len(token))], err, fax.BadLogin)
+		}
+		_, err = d.Login(t.Context(), fax.Login{Account: "a/b", Password: password, Remote: from})
+		wants(t, "odd name", err, fax.Invalid)
+
+		if err := d.Logout(t.Context(), s); err != nil {
+			t.Error(err)
+		}
+		if _, online := w.online(s.ID); online {
+			t.Error("still logged in")
+		}
+		d.notes.close()
+		for _, want := range []string{"Clerk login", "nobody login-refused", "clerk login-refused", "Clerk logout"} {
+			if got := activity(t, w); !slices.Contains(got, want) {
+				t.Errorf("%q is not on record: %q", want, got)
+			}
+		}
+	})
 }
 
 // TestTokensEnd: a new password, or the end of the account, voids tokens and
 // sessions.
 func TestTokensEnd(t *testing.T) {
-	d, w := setUp(t)
-	clerk, other, admin := login(t, d, "clerk"), login(t, d, "other"), login(t, d, "admin")
-	wants(t, "wrong old password", d.SetPassword(t.Context(), clerk, "clerk", "wrong", "new password"), fax.NotAllowed)
-	wants(t, "another's password", d.SetPassword(t.Context(), clerk, "other", password, "new password"), fax.NotAllowed)
-	wants(t, "too short", d.SetPassword(t.Context(), clerk, "clerk", password, "ünïcöd3"), fax.Invalid)
-	// Composed in another way, it is the same password.
-	if err := d.SetPassword(t.Context(), clerk, "Clerk", password, "p\u00e4ssw\u00f6rter"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := d.Login(t.Context(), fax.Login{Account: "clerk", Password: "pa\u0308sswo\u0308rter", Remote: from}); err != nil {
-		t.Error(err)
-	}
-	_, err := d.Jobs(t.Context(), clerk, fax.JobFilter{})
-	wants(t, "after a new password", err, fax.BadLogin)
-	_, err = d.Login(t.Context(), fax.Login{Token: clerk.Token, Remote: from})
-	wants(t, "after a new password", err, fax.BadLogin)
+	synctest.Test(t, func(t *testing.T) {
+		d, w := setUp(t)
+		clerk, other, admin := login(t, d, "clerk"), login(t, d, "other"), login(t, d, "admin")
+		wants(t, "wrong old password", d.SetPassword(t.Context(), clerk, "clerk", "wrong", "new password"), fax.NotAllowed)
+		wants(t, "another's password", d.SetPassword(t.Context(), clerk, "other", password, "new password"), fax.NotAllowed)
+		wants(t, "too short", d.SetPassword(t.Context(), clerk, "clerk", password, "ünïcöd3"), fax.Invalid)
+		// Composed in another way, it is the same password.
+		if err := d.SetPassword(t.Context(), clerk, "Clerk", password, "p\u00e4ssw\u00f6rter"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Login(t.Context(), fax.Login{Account: "clerk", Password: "pa\u0308sswo\u0308rter", Remote: from}); err != nil {
+			t.Error(err)
+		}
+		_, err := d.Jobs(t.Context(), clerk, fax.JobFilter{})
+		wants(t, "after a new password", err, fax.BadLogin)
+		_, err = d.Login(t.Context(), fax.Login{Token: clerk.Token, Remote: from})
+		wants(t, "after a new password", err, fax.BadLogin)
 
-	if err := d.DropAccount(t.Context(), admin, "other"); err != nil {
-		t.Fatal(err)
-	}
-	_, err = d.Jobs(t.Context(), other, fax.JobFilter{})
-	wants(t, "after the account is gone", err, fax.BadLogin)
+		if err := d.DropAccount(t.Context(), admin, "other"); err != nil {
+			t.Fatal(err)
+		}
+		_, err = d.Jobs(t.Context(), other, fax.JobFilter{})
+		wants(t, "after the account is gone", err, fax.BadLogin)
 
-	old := token{Account: "admin", Session: "s", Expires: now() - 1, Home: "north"}
-	a, _, _ := w.ledger.Account("admin")
-	old.Epoch = a.Epoch
-	signed, err := old.sign(d.cfg.SessionKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = d.Login(t.Context(), fax.Login{Token: signed, Remote: from})
-	wants(t, "expired", err, fax.BadLogin)
-	forged := admin
-	forged.Account = "reader"
-	_, err = d.Inbox(t.Context(), forged, 0)
-	wants(t, "a token of another account", err, fax.BadLogin)
+		old := token{Account: "admin", Session: "s", Expires: now() - 1, Home: "north"}
+		a, _, _ := w.ledger.Account("admin")
+		old.Epoch = a.Epoch
+		signed, err := old.sign(d.cfg.SessionKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = d.Login(t.Context(), fax.Login{Token: signed, Remote: from})
+		wants(t, "expired", err, fax.BadLogin)
+		forged := admin
+		forged.Account = "reader"
+		_, err = d.Inbox(t.Context(), forged, 0)
+		wants(t, "a token of another account", err, fax.BadLogin)
+	})
 }
 
 func TestWrongPasswords(t *testing.T) {
-	d, _ := setUp(t)
-	for range freeOfAccount + 1 {
-		_, err := d.Login(t.Context(), fax.Login{Account: "clerk", Password: "wrong", Remote: from})
-		wants(t, "wrong password", err, fax.BadLogin)
-	}
-	elsewhere := netip.MustParseAddrPort("198.51.100.1:1")
-	_, err := d.Login(t.Context(), fax.Login{Account: "CLERK", Password: password, Remote: elsewhere})
-	wants(t, "the right one, too soon", err, fax.Busy)
-	login(t, d, "other")
+	synctest.Test(t, func(t *testing.T) {
+		d, _ := setUp(t)
+		for range freeOfAccount + 2 {
+			_, err := d.Login(t.Context(), fax.Login{Account: "clerk", Password: "wrong", Remote: from})
+			wants(t, "wrong password", err, fax.BadLogin)
+		}
+		elsewhere := netip.MustParseAddrPort("198.51.100.1:1")
+		_, err := d.Login(t.Context(), fax.Login{Account: "CLERK", Password: password, Remote: elsewhere})
+		wants(t, "the right one, too soon", err, fax.Busy)
+		login(t, d, "other")
+	})
 }
 
 func TestWrongs(t *testing.T) {
@@ -342,203 +348,241 @@ func TestWrongs(t *testing.T) {
 }
 
 func TestUpload(t *testing.T) {
-	d, _ := setUp(t)
-	s := login(t, d, "clerk")
-	for size, kind := range map[int64]fax.Kind{0: fax.Invalid, -2: fax.Invalid, MaxDocument + 1: fax.TooLarge, 1 << 30: fax.TooLarge} {
-		_, err := d.BeginUpload(t.Context(), s, size)
-		wants(t, fmt.Sprint(size, " octets"), err, kind)
-	}
-	up, err := d.BeginUpload(t.Context(), s, 4)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = up.Write([]byte("12345"))
-	wants(t, "more than announced", err, fax.Invalid)
-	if _, err := up.Write([]byte("123")); err != nil {
-		t.Fatal(err)
-	}
-	wants(t, "less than announced", up.Commit(t.Context(), ""), fax.Invalid)
-	if _, err := up.Write([]byte("4")); err != nil {
-		t.Fatal(err)
-	}
-	wants(t, "another hash", up.Commit(t.Context(), strings.Repeat("0", 64)), fax.Invalid)
-	up.Abort()
-	up.Abort()
-	_, err = up.Write([]byte("1"))
-	wants(t, "after Abort", err, fax.Invalid)
-
-	up, err = d.BeginUpload(t.Context(), s, -1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	wants(t, "nothing written", up.Commit(t.Context(), ""), fax.Invalid)
-	for i := 1; ; i++ {
-		if _, err = d.BeginUpload(t.Context(), s, 1); err != nil {
-			if i != MaxUploadsSession {
-				t.Errorf("%d uploads were allowed, want %d", i, MaxUploadsSession)
-			}
-			break
+	synctest.Test(t, func(t *testing.T) {
+		d, _ := setUp(t)
+		s := login(t, d, "clerk")
+		for size, kind := range map[int64]fax.Kind{0: fax.Invalid, -2: fax.Invalid, MaxDocument + 1: fax.TooLarge, 1 << 30: fax.TooLarge} {
+			_, err := d.BeginUpload(t.Context(), s, size)
+			wants(t, fmt.Sprint(size, " octets"), err, kind)
 		}
-	}
-	wants(t, "too many", err, fax.Busy)
-	_, err = d.Submit(t.Context(), s, fax.Order{ID: "j", Upload: up.ID(), Number: "1"})
-	wants(t, "an order for an upload that is not finished", err, fax.NotFound)
-	if err := d.Logout(t.Context(), s); err != nil {
-		t.Fatal(err)
-	}
-	if left, _ := filepath.Glob(filepath.Join(d.uploads.dir, "*")); len(left) != 0 || d.uploads.octets != 0 {
-		t.Errorf("after logout %v and %d octets are left", left, d.uploads.octets)
-	}
+		up, err := d.BeginUpload(t.Context(), s, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = up.Write([]byte("12345"))
+		wants(t, "more than announced", err, fax.Invalid)
+		if _, err := up.Write([]byte("123")); err != nil {
+			t.Fatal(err)
+		}
+		wants(t, "less than announced", up.Commit(t.Context(), ""), fax.Invalid)
+		if _, err := up.Write([]byte("4")); err != nil {
+			t.Fatal(err)
+		}
+		wants(t, "another hash", up.Commit(t.Context(), strings.Repeat("0", 64)), fax.Invalid)
+		up.Abort()
+		up.Abort()
+		_, err = up.Write([]byte("1"))
+		wants(t, "after Abort", err, fax.Invalid)
+
+		up, err = d.BeginUpload(t.Context(), s, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wants(t, "nothing written", up.Commit(t.Context(), ""), fax.Invalid)
+		for i := 1; ; i++ {
+			if _, err = d.BeginUpload(t.Context(), s, 1); err != nil {
+				if i != MaxUploadsSession {
+					t.Errorf("%d uploads were allowed, want %d", i, MaxUploadsSession)
+				}
+				break
+			}
+		}
+		wants(t, "too many", err, fax.Busy)
+		_, err = d.Submit(t.Context(), s, fax.Order{ID: "j", Upload: up.ID(), Number: "1"})
+		wants(t, "an order for an upload that is not finished", err, fax.NotFound)
+		if err := d.Logout(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		if left, _ := filepath.Glob(filepath.Join(d.uploads.dir, "*")); len(left) != 0 || d.uploads.octets != 0 {
+			t.Errorf("after logout %v and %d octets are left", left, d.uploads.octets)
+		}
+	})
 }
 
 func TestSubmit(t *testing.T) {
-	d, w := setUp(t)
-	s := login(t, d, "clerk")
-	j := submit(t, d, s, "order-1")
-	if j.Owner != "Clerk" || j.State != fax.Queued || j.Home != "north" || j.Fax.Pages != 1 || !w.blobs.Has(j.Fax.Hash) || !w.blobs.Has(j.Source.Hash) {
-		t.Errorf("job = %+v", j)
-	}
-	again, err := d.Submit(t.Context(), s, fax.Order{ID: "order-1", Upload: "gone", Number: "123"})
-	if err != nil || again.Submitted != j.Submitted {
-		t.Errorf("the same order again: %+v, %v", again, err)
-	}
-	other := login(t, d, "other")
-	_, err = d.Submit(t.Context(), other, fax.Order{ID: "order-1", Upload: upload(t, d, other, "PAGE"), Number: "123"})
-	wants(t, "an id that another has taken", err, fax.Exists)
-	id := upload(t, d, s, "PAGE x")
-	_, err = d.Submit(t.Context(), other, fax.Order{ID: "order-2", Upload: id, Number: "1"})
-	wants(t, "another's upload", err, fax.NotFound)
-	_, err = d.Submit(t.Context(), s, fax.Order{ID: "order-2", Upload: id, Number: "one"})
-	wants(t, "no number", err, fax.Invalid)
-	_, err = d.Submit(t.Context(), s, fax.Order{ID: "../x", Upload: id, Number: "1"})
-	wants(t, "odd id", err, fax.Invalid)
-	_, err = d.Submit(t.Context(), s, fax.Order{ID: "order-2", Upload: upload(t, d, s, "%PDF"), Number: "1"})
-	wants(t, "a format that is not accepted", err, fax.Unsupported)
-	w.mu.Lock()
-	w.down = true
-	w.mu.Unlock()
-	_, err = d.Submit(t.Context(), s, fax.Order{ID: "order-2", Upload: id, Number: "1"})
-	wants(t, "no majority", err, fax.Unavailable)
+	synctest.Test(t, func(t *testing.T) {
+		d, w := setUp(t)
+		s := login(t, d, "clerk")
+		j := submit(t, d, s, "order-1")
+		if j.Owner != "Clerk" || j.State != fax.Queued || j.Home != "north" || j.Fax.Pages != 1 || !w.blobs.Has(j.Fax.Hash) || !w.blobs.Has(j.Source.Hash) {
+			t.Errorf("job = %+v", j)
+		}
+		again, err := d.Submit(t.Context(), s, fax.Order{ID: "order-1", Upload: "gone", Number: "123"})
+		if err != nil || again.Submitted != j.Submitted {
+			t.Errorf("the same order again: %+v, %v", again, err)
+		}
+		other := login(t, d, "other")
+		_, err = d.Submit(t.Context(), other, fax.Order{ID: "order-1", Upload: upload(t, d, other, "PAGE"), Number: "123"})
+		wants(t, "an id that another has taken", err, fax.Exists)
+		id := upload(t, d, s, "PAGE x")
+		_, err = d.Submit(t.Context(), other, fax.Order{ID: "order-2", Upload: id, Number: "1"})
+		wants(t, "another's upload", err, fax.NotFound)
+		_, err = d.Submit(t.Context(), s, fax.Order{ID: "order-2", Upload: id, Number: "one"})
+		wants(t, "no number", err, fax.Invalid)
+		_, err = d.Submit(t.Context(), s, fax.Order{ID: "../x", Upload: id, Number: "1"})
+		wants(t, "odd id", err, fax.Invalid)
+		_, err = d.Submit(t.Context(), s, fax.Order{ID: "order-2", Upload: upload(t, d, s, "%PDF"), Number: "1"})
+		wants(t, "a format that is not accepted", err, fax.Unsupported)
+		w.mu.Lock()
+		w.down = true
+		w.mu.Unlock()
+		_, err = d.Submit(t.Context(), s, fax.Order{ID: "order-2", Upload: id, Number: "1"})
+		wants(t, "no majority", err, fax.Unavailable)
+	})
 }
 
 // TestOthersFaxes: what one may not see is as if it were not there.
 func TestOthersFaxes(t *testing.T) {
-	d, w := setUp(t)
-	clerk, other, reader, admin := login(t, d, "clerk"), login(t, d, "other"), login(t, d, "reader"), login(t, d, "admin")
-	job := submit(t, d, clerk, "abcd1")
-	tiff, err := w.blobs.Put(strings.NewReader("TIFF received"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tiff.Pages = 1
-	w.must(ledger.Receive{Fax: fax.ReceivedFax{ID: "rrrr1", Node: "west", Fax: tiff, Assigned: []string{"clerk"}, At: now()}})
-	w.must(ledger.Receive{Fax: fax.ReceivedFax{ID: "rrrr2", Node: "west", Fax: tiff, At: now()}})
-
-	sees := func(s fax.Session, id string) error {
-		doc, r, err := d.OpenFax(t.Context(), s, id)
+	synctest.Test(t, func(t *testing.T) {
+		d, w := setUp(t)
+		clerk, other, reader, admin := login(t, d, "clerk"), login(t, d, "other"), login(t, d, "reader"), login(t, d, "admin")
+		job := submit(t, d, clerk, "abcd1")
+		tiff, err := w.blobs.Put(strings.NewReader("TIFF received"))
 		if err != nil {
-			return err
+			t.Fatal(err)
 		}
-		defer r.Close()
-		data, err := io.ReadAll(r)
-		if err != nil || int64(len(data)) != doc.Size {
-			t.Errorf("%d octets of %d: %v", len(data), doc.Size, err)
-		}
-		return nil
-	}
-	for _, c := range []struct {
-		name string
-		s    fax.Session
-		id   string
-		ok   bool
-	}{
-		{"own job", clerk, "abcd1", true}, {"by prefix", clerk, "abcd", true}, {"too short a prefix", clerk, "abc", false},
-		{"another's job", other, "abcd1", false}, {"by prefix", other, "abcd", false}, {"a job, by who sees what is received", reader, "abcd1", false},
-		{"a job, by who sees all", admin, "abcd1", true},
-		{"assigned", clerk, "rrrr1", true}, {"prefix of one visible", clerk, "rrrr", true}, {"not assigned", clerk, "rrrr2", false},
-		{"not assigned", other, "rrrr1", false}, {"sees received", reader, "rrrr2", true}, {"sees all", admin, "rrrr2", true},
-	} {
-		if err := sees(c.s, c.id); (err == nil) != c.ok || err != nil && fax.KindOf(err) != fax.NotFound {
-			t.Errorf("%s: %s opens %s: %v", c.name, c.s.Account, c.id, err)
-		}
-	}
-	wants(t, "prefix of two", sees(admin, "rrrr"), fax.Invalid)
-	there, missing := sees(other, "abcd1"), sees(other, "abcd9")
-	if strings.ReplaceAll(there.Error(), "abcd1", "abcd9") != missing.Error() {
-		t.Errorf("%q and %q tell what there is", there, missing)
-	}
-	_, err = d.Job(t.Context(), other, job.ID)
-	wants(t, "another's job", err, fax.NotFound)
-	_, err = d.Direct(t.Context(), other, job.ID, fax.Cancelled)
-	wants(t, "another's job", err, fax.NotFound)
-	if jobs, err := d.Jobs(t.Context(), other, fax.JobFilter{}); err != nil || len(jobs) != 0 {
-		t.Errorf("other sees %v, %v", jobs, err)
-	}
-	_, err = d.Jobs(t.Context(), clerk, fax.JobFilter{All: true})
-	wants(t, "everybody's jobs", err, fax.NotAllowed)
-	if jobs, err := d.Jobs(t.Context(), admin, fax.JobFilter{All: true, Drawer: fax.Pending}); err != nil || len(jobs) != 1 {
-		t.Errorf("admin sees %v, %v", jobs, err)
-	}
-	_, err = d.Jobs(t.Context(), clerk, fax.JobFilter{Drawer: fax.Received})
-	wants(t, "a drawer without jobs", err, fax.Invalid)
-	if in, err := d.Inbox(t.Context(), clerk, 0); err != nil || len(in) != 1 {
-		t.Errorf("clerk's inbox: %v, %v", in, err)
-	}
+		tiff.Pages = 1
+		w.must(ledger.Receive{Fax: fax.ReceivedFax{ID: "rrrr1", Node: "west", Fax: tiff, Assigned: []string{"clerk"}, At: now()}})
+		w.must(ledger.Receive{Fax: fax.ReceivedFax{ID: "rrrr2", Node: "west", Fax: tiff, At: now()}})
 
-	wants(t, "assign without the right", d.Assign(t.Context(), clerk, "rrrr1", []string{"other"}), fax.NotAllowed)
-	wants(t, "assign to nobody", d.Assign(t.Context(), reader, "rrrr2", nil), fax.Invalid)
-	if err := d.Assign(t.Context(), reader, "rrrr2", []string{"other"}); err != nil {
-		t.Error(err)
-	}
-	if err := sees(other, "rrrr2"); err != nil {
-		t.Error(err)
-	}
-	if j, err := d.Direct(t.Context(), clerk, "abcd", fax.Held); err != nil || j.State != fax.Held {
-		t.Errorf("hold: %v, %v", j, err)
-	}
-	if j, err := d.Direct(t.Context(), admin, "abcd", fax.Cancelled); err != nil || j.State != fax.Cancelled {
-		t.Errorf("cancel: %v, %v", j, err)
-	}
-	d.notes.close()
-	if got := activity(t, w); !slices.Contains(got, "other view") {
-		t.Errorf("the view is not on record: %q", got)
-	}
+		sees := func(s fax.Session, id string) error {
+			doc, r, err := d.OpenFax(t.Context(), s, id)
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			data, err := io.ReadAll(r)
+			if err != nil || int64(len(data)) != doc.Size {
+				t.Errorf("%d octets of %d: %v", len(data), doc.Size, err)
+			}
+			return nil
+		}
+		for _, c := range []struct {
+			name string
+			s    fax.Session
+			id   string
+			ok   bool
+		}{
+			{"own job", clerk, "abcd1", true}, {"by prefix", clerk, "abcd", true}, {"too short a prefix", clerk, "abc", false},
+			{"another's job", other, "abcd1", false}, {"by prefix", other, "abcd", false}, {"a job, by who sees what is received", reader, "abcd1", false},
+			{"a job, by who sees all", admin, "abcd1", true},
+			{"assigned", clerk, "rrrr1", true}, {"prefix of one visible", clerk, "rrrr", true}, {"not assigned", clerk, "rrrr2", false},
+			{"not assigned", other, "rrrr1", false}, {"sees received", reader, "rrrr2", true}, {"sees all", admin, "rrrr2", true},
+		} {
+			if err := sees(c.s, c.id); (err == nil) != c.ok || err != nil && fax.KindOf(err) != fax.NotFound {
+				t.Errorf("%s: %s opens %s: %v", c.name, c.s.Account, c.id, err)
+			}
+		}
+		wants(t, "prefix of two", sees(admin, "rrrr"), fax.Invalid)
+		there, missing := sees(other, "abcd1"), sees(other, "abcd9")
+		if strings.ReplaceAll(there.Error(), "abcd1", "abcd9") != missing.Error() {
+			t.Errorf("%q and %q tell what there is", there, missing)
+		}
+		_, err = d.Job(t.Context(), other, job.ID)
+		wants(t, "another's job", err, fax.NotFound)
+		_, err = d.Direct(t.Context(), other, job.ID, fax.Cancelled)
+		wants(t, "another's job", err, fax.NotFound)
+		if jobs, err := d.Jobs(t.Context(), other, fax.JobFilter{}); err != nil || len(jobs) != 0 {
+			t.Errorf("other sees %v, %v", jobs, err)
+		}
+		_, err = d.Jobs(t.Context(), clerk, fax.JobFilter{All: true})
+		wants(t, "everybody's jobs", err, fax.NotAllowed)
+		if jobs, err := d.Jobs(t.Context(), admin, fax.JobFilter{All: true, Drawer: fax.Pending}); err != nil || len(jobs) != 1 {
+			t.Errorf("admin sees %v, %v", jobs, err)
+		}
+		_, err = d.Jobs(t.Context(), clerk, fax.JobFilter{Drawer: fax.Received})
+		wants(t, "a drawer without jobs", err, fax.Invalid)
+		if in, err := d.Inbox(t.Context(), clerk, 0); err != nil || len(in) != 1 {
+			t.Errorf("clerk's inbox: %v, %v", in, err)
+		}
+
+		wants(t, "assign without the right", d.Assign(t.Context(), clerk, "rrrr1", []string{"other"}), fax.NotAllowed)
+		wants(t, "assign to nobody", d.Assign(t.Context(), reader, "rrrr2", nil), fax.Invalid)
+		if err := d.Assign(t.Context(), reader, "rrrr2", []string{"other"}); err != nil {
+			t.Error(err)
+		}
+		if err := sees(other, "rrrr2"); err != nil {
+			t.Error(err)
+		}
+		if j, err := d.Direct(t.Context(), clerk, "abcd", fax.Held); err != nil || j.State != fax.Held {
+			t.Errorf("hold: %v, %v", j, err)
+		}
+		if j, err := d.Direct(t.Context(), admin, "abcd", fax.Cancelled); err != nil || j.State != fax.Cancelled {
+			t.Errorf("cancel: %v, %v", j, err)
+		}
+		d.notes.close()
+		if got := activity(t, w); !slices.Contains(got, "other view") {
+			t.Errorf("the view is not on record: %q", got)
+		}
+	})
 }
 
 // TestAdministration: each request, by one who may and one who may not.
 func TestAdministration(t *testing.T) {
-	d, w := setUp(t)
-	clerk, admin := login(t, d, "clerk"), login(t, d, "admin")
-	w.must(ledger.PutNode{Node: fax.Node{Name: "south", PeerAddr: "h:1", ClientAddr: "h:2", Fingerprint: strings.Repeat("b", 64)}})
-	ctx := t.Context()
-	for what, ask := range map[string]func(s fax.Session) error{
-		"add":    func(s fax.Session) error { return d.AddAccount(ctx, s, "new", "long enough", fax.Individual) },
-		"rights": func(s fax.Session) error { return d.SetRights(ctx, s, "other", fax.Individual|fax.MayAssign) },
-		"list":   func(s fax.Session) error { _, err := d.Accounts(ctx, s); return err },
-		"rule":   func(s fax.Session) error { return d.PutDialRule(ctx, s, fax.DialRule{Prefix: "2", Node: "south"}) },
-		"rules":  func(s fax.Session) error { _, err := d.DialRules(ctx, s); return err },
-		"route":  func(s fax.Session) error { return d.PutRoute(ctx, s, fax.Route{Accounts: []string{"clerk"}}) },
-		"routes": func(s fax.Session) error { _, err := d.Routes(ctx, s); return err },
-		"token":  func(s fax.Session) error { _, err := d.NewToken(ctx, s, 1, 1); return err },
-		"record": func(s fax.Session) error { _, err := d.Activity(ctx, s, 0, 10); return err },
-	} {
-		wants(t, what, ask(clerk), fax.NotAllowed)
-		wants(t, what, ask(fax.Session{}), fax.BadLogin)
-		if err := ask(admin); err != nil {
-			t.Errorf("%s: %v", what, err)
+	synctest.Test(t, func(t *testing.T) {
+		d, w := setUp(t)
+		clerk, admin := login(t, d, "clerk"), login(t, d, "admin")
+		w.must(ledger.PutNode{Node: fax.Node{Name: "south", PeerAddr: "h:1", ClientAddr: "h:2", Fingerprint: strings.Repeat("b", 64)}})
+		ctx := t.Context()
+		for what, ask := range map[string]func(s fax.Session) error{
+			"add":    func(s fax.Session) error { return d.AddAccount(ctx, s, "new", "long enough", fax.Individual) },
+			"rights": func(s fax.Session) error { return d.SetRights(ctx, s, "other", fax.Individual|fax.MayAssign) },
+			"list":   func(s fax.Session) error { _, err := d.Accounts(ctx, s); return err },
+			"rule":   func(s fax.Session) error { return d.PutDialRule(ctx, s, fax.DialRule{Prefix: "2", Node: "south"}) },
+			"rules":  func(s fax.Session) error { _, err := d.DialRules(ctx, s); return err },
+			"route":  func(s fax.Session) error { return d.PutRoute(ctx, s, fax.Route{Accounts: []string{"clerk"}}) },
+			"routes": func(s fax.Session) error { _, err := d.Routes(ctx, s); return err },
+			"token":  func(s fax.Session) error { _, err := d.NewToken(ctx, s, 1, 1); return err },
+			"record": func(s fax.Session) error { _, err := d.Activity(ctx, s, 0, 10); return err },
+		} {
+			wants(t, what, ask(clerk), fax.NotAllowed)
+			wants(t, what, ask(fax.Session{}), fax.BadLogin)
+			if err := ask(admin); err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
 		}
-	}
-	wants(t, "there already", d.AddAccount(ctx, admin, "NEW", "long enough", 0), fax.Exists)
-	wants(t, "short password", d.AddAccount(ctx, admin, "newer", "short", 0), fax.Invalid)
-	_, err := d.NewToken(ctx, admin, 0, 1)
-	wants(t, "no use", err, fax.Invalid)
-	if _, err := d.Cluster(ctx, clerk); err != nil {
-		t.Error(err)
-	}
+		wants(t, "there already", d.AddAccount(ctx, admin, "NEW", "long enough", 0), fax.Exists)
+		wants(t, "short password", d.AddAccount(ctx, admin, "newer", "short", 0), fax.Invalid)
+		_, err := d.NewToken(ctx, admin, 0, 1)
+		wants(t, "no use", err, fax.Invalid)
+		if _, err := d.Cluster(ctx, clerk); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // TestGrace: a session lives on for a while without a connection, for ever
 // with one.
+// TestNewElsewhere: an account made at another node a moment ago can log in,
+// and a fax told by another node can be opened.
+func TestNewElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, w := setUp(t)
+		hash, err := passwordHash()
+		if err != nil {
+			t.Fatal(err)
+		}
+		late := func(c ledger.Command) {
+			time.Sleep(Staleness / 2)
+			if _, err := w.Propose(context.Background(), c); err != nil {
+				t.Error(err)
+			}
+		}
+		go late(ledger.AddAccount{Account: fax.Account{Name: "new", Rights: fax.Individual}, Hash: hash, Node: "south"})
+		s := login(t, d, "new")
+		tiff, err := w.blobs.Put(strings.NewReader("TIFF"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		go late(ledger.Receive{Fax: fax.ReceivedFax{ID: "rrrr1", Node: "west", Fax: tiff, Assigned: []string{"new"}}})
+		if _, r, err := d.OpenFax(t.Context(), s, "rrrr1"); err != nil {
+			t.Error(err)
+		} else {
+			r.Close()
+		}
+	})
+}
+
 func TestGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		absent := make(chan string, 10)

@@ -141,12 +141,12 @@ func (d *Desk) Jobs(_ context.Context, s fax.Session, f fax.JobFilter) ([]fax.Jo
 
 // Job is one job, by its id or a prefix that no other of the jobs that the
 // account may see begins with; among the MaxList newest.
-func (d *Desk) Job(_ context.Context, s fax.Session, id string) (fax.Job, error) {
+func (d *Desk) Job(ctx context.Context, s fax.Session, id string) (fax.Job, error) {
 	a, err := d.who(s, 0)
 	if err != nil {
 		return fax.Job{}, err
 	}
-	return d.job(a, id)
+	return found(ctx, d, func() (fax.Job, error) { return d.job(a, id) })
 }
 
 func (d *Desk) job(a fax.Account, id string) (fax.Job, error) {
@@ -199,7 +199,7 @@ func (d *Desk) Direct(ctx context.Context, s fax.Session, id string, to fax.Stat
 	if err != nil {
 		return fax.Job{}, err
 	}
-	j, err := d.job(a, id)
+	j, err := found(ctx, d, func() (fax.Job, error) { return d.job(a, id) })
 	if err != nil {
 		return fax.Job{}, err
 	}

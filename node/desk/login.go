@@ -26,24 +26,58 @@ func (d *Desk) Login(ctx context.Context, l fax.Login) (fax.Session, error) {
 		d.cfg.Log.Warn("login refused: too many wrong passwords", "account", l.Account, "peer", l.Remote, "for", wait)
 		return fax.Session{}, fax.Errorf(fax.Busy, "too many wrong passwords; try again in %d seconds", int(wait.Seconds())+1)
 	}
-	a, hash, err := d.cfg.Ledger.Account(l.Account)
-	if err != nil && fax.KindOf(err) != fax.NotFound {
-		return fax.Session{}, err
-	}
-	if err != nil {
-		hash = ""
-	}
-	right, err := d.hashes.check(ctx, hash, l.Password)
+	a, err := d.authenticate(ctx, l)
 	if err != nil {
 		return fax.Session{}, err
 	}
-	if !right {
-		d.wrong.add(l.Account, l.Remote.Addr(), time.Now())
-		d.refused(l, "wrong name or password")
-		return fax.Session{}, errWrong
-	}
-	d.wrong.right(l.Account)
 	return d.open(a, NewID(time.Now()), l, "password")
+}
+
+// authenticate checks the password. A wrong one, or an unknown name, is
+// answered after Staleness: by then this node would know of an account or a
+// password that is new at another.
+func (d *Desk) authenticate(ctx context.Context, l fax.Login) (fax.Account, error) {
+	bell, stop := d.cfg.Ledger.Watch()
+	defer stop()
+	timer := time.NewTimer(Staleness)
+	defer timer.Stop()
+	for tried := false; ; tried = true {
+		a, hash, err := d.cfg.Ledger.Account(l.Account)
+		if err != nil && fax.KindOf(err) != fax.NotFound {
+			return a, err
+		}
+		right, err := d.hashes.check(ctx, hash, l.Password) // "" if there is no account
+		if err != nil {
+			return a, err
+		}
+		if right {
+			d.wrong.right(l.Account)
+			return a, nil
+		}
+		if !tried {
+			d.wrong.add(l.Account, l.Remote.Addr(), time.Now())
+		}
+		if !d.changed(ctx, l.Account, hash, bell, timer.C) {
+			d.refused(l, "wrong name or password")
+			return a, errWrong
+		}
+	}
+}
+
+// changed waits until an account has another password hash than it had.
+func (d *Desk) changed(ctx context.Context, account, hash string, bell <-chan struct{}, timeout <-chan time.Time) bool {
+	for {
+		select {
+		case <-bell:
+		case <-timeout:
+			return false
+		case <-ctx.Done():
+			return false
+		}
+		if _, now, err := d.cfg.Ledger.Account(account); err == nil && now != hash {
+			return true
+		}
+	}
 }
 
 // again opens a session by token: at this node, whichever node it was opened

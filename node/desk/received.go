@@ -56,10 +56,11 @@ func (d *Desk) OpenFax(ctx context.Context, s fax.Session, id string) (fax.Docum
 	if err != nil {
 		return fax.Document{}, nil, err
 	}
-	doc, full, err := d.document(a, id)
+	f, err := found(ctx, d, func() (viewed, error) { return d.document(a, id) })
 	if err != nil {
 		return fax.Document{}, nil, err
 	}
+	doc, full := f.doc, f.id
 	if doc.Hash == "" {
 		return fax.Document{}, nil, fax.Errorf(fax.NotFound, "the fax %.80q has no pages", id)
 	}
@@ -72,23 +73,29 @@ func (d *Desk) OpenFax(ctx context.Context, s fax.Session, id string) (fax.Docum
 	return doc, r, nil
 }
 
+// viewed is pages with the id of their fax.
+type viewed struct {
+	doc fax.Document
+	id  string
+}
+
 // document finds what the account means by id: a received fax or a job.
-func (d *Desk) document(a fax.Account, id string) (doc fax.Document, full string, err error) {
+func (d *Desk) document(a fax.Account, id string) (viewed, error) {
 	f, err := d.received(a, id)
 	if err == nil {
-		return f.Fax, f.ID, nil
+		return viewed{f.Fax, f.ID}, nil
 	}
 	if fax.KindOf(err) != fax.NotFound {
-		return doc, "", err
+		return viewed{}, err
 	}
 	j, err := d.job(a, id)
 	if err == nil {
-		return j.Fax, j.ID, nil
+		return viewed{j.Fax, j.ID}, nil
 	}
 	if fax.KindOf(err) == fax.NotFound {
 		err = notThere("fax", id)
 	}
-	return doc, "", err
+	return viewed{}, err
 }
 
 // Assign gives accounts the right to see a received fax.
@@ -100,7 +107,7 @@ func (d *Desk) Assign(ctx context.Context, s fax.Session, id string, accounts []
 	if len(accounts) == 0 || len(accounts) > fax.MaxAssign {
 		return fax.Errorf(fax.Invalid, "name 1 to %d accounts to assign the fax to", fax.MaxAssign)
 	}
-	f, err := d.received(a, id)
+	f, err := found(ctx, d, func() (fax.ReceivedFax, error) { return d.received(a, id) })
 	if err != nil {
 		return err
 	}

@@ -73,20 +73,26 @@ func refused(t testing.TB, l *Ledger, kind fax.Kind, c Command) Result {
 // dump is the whole state as text; without the place in the log if !place.
 func dump(t testing.TB, l *Ledger, place bool) string {
 	t.Helper()
-	var s strings.Builder
+	var text string
 	if err := l.view(func(tx *bbolt.Tx) error {
-		for _, b := range buckets {
-			c := tx.Bucket([]byte(b)).Cursor()
-			for k, v := c.First(); k != nil; k, v = c.Next() {
-				if !place && b == inMeta && (string(k) == keyApplied || string(k) == keyChain) {
-					continue
-				}
-				fmt.Fprintf(&s, "%s %q %q\n", b, k, v)
-			}
-		}
+		text = dumpOf(tx, place)
 		return nil
 	}); err != nil {
 		t.Fatal(err)
+	}
+	return text
+}
+
+func dumpOf(tx *bbolt.Tx, place bool) string {
+	var s strings.Builder
+	for _, b := range buckets {
+		c := tx.Bucket([]byte(b)).Cursor()
+		for k, v := c.First(); k != nil; k, v = c.Next() {
+			if !place && b == inMeta && (string(k) == keyApplied || string(k) == keyChain) {
+				continue
+			}
+			fmt.Fprintf(&s, "%s %q %q\n", b, k, v)
+		}
 	}
 	return s.String()
 }

@@ -1,0 +1,71 @@
+package ledger
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/faxmesh/faxmesh/clientlib/fax"
+	"go.etcd.io/bbolt"
+)
+
+// FuzzApply lays any octets before the ledger as a command, twice, on a state
+// that has one of everything. Either it stops the node because its number is
+// unknown, or the state stays readable and a refusal changes nothing.
+func FuzzApply(f *testing.F) {
+	for _, c := range append([]Command{
+		Progress{Job: "j", Attempt: 1, Node: "south", State: fax.Sending, Confirmed: 1, At: 5},
+		Finish{Job: "j", Attempt: 1, Node: "south", State: fax.Done, Confirmed: 2, At: 5},
+		Direct{Job: "j", State: fax.Cancelled}, DropAccount{Name: "clerk"}, DropNode{Name: "south"},
+		AssignFax{ID: "r", Accounts: []string{"other"}}, SpendToken{Hash: hashOf(1), Node: "west", At: 5},
+		PutRoute{Route: fax.Route{Number: "1", Accounts: []string{"clerk"}}}, job("k", "clerk", 1),
+	}, numbers...) {
+		data, err := Encode(c)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	l := fresh(f)
+	l.db.NoSync = true
+	for _, c := range []Command{
+		account("clerk", fax.Administrator), account("other", fax.Individual), job("j", "clerk", 2), assign("j", 1),
+		PutNode{fax.Node{Name: "south", Fingerprint: hashOf(4)}}, PutDialRule{Rule: fax.DialRule{Prefix: "1", Node: "south"}},
+		PutToken{Hash: hashOf(1), Expires: 10, Uses: 1, At: 1}, PutRoute{Route: fax.Route{Accounts: []string{"clerk"}}},
+		Receive{fax.ReceivedFax{ID: "r", Node: "south", Assigned: []string{"clerk"}}},
+	} {
+		must(f, l, c)
+	}
+	before := dump(f, l, true)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		tx, err := l.db.Begin(true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tx.Rollback() // every input meets the same state
+		for i := range uint64(2) {
+			r, err := applyOne(tx, Entry{100 + i, data})
+			switch {
+			case errors.Is(err, ErrUnknownCommand):
+				return
+			case err != nil:
+				t.Fatal(err)
+			case i == 0 && r.Err != nil && dumpOf(tx, true) != before:
+				t.Fatalf("% x was refused (%v) and changed the state", data, r.Err)
+			}
+		}
+		for _, err := range []error{
+			readable[accountRecord](tx, inAccounts), readable[fax.Node](tx, inNodes), readable[tokenRecord](tx, inTokens),
+			readable[fax.DialRule](tx, inRules), readable[fax.Route](tx, inRoutes), readable[fax.Job](tx, inJobs),
+			readable[fax.ReceivedFax](tx, inReceived), readable[fax.Event](tx, inEvents), readable[fax.Activity](tx, inActivity),
+		} {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+func readable[T any](tx *bbolt.Tx, in bucket) error {
+	_, err := scan[T](tx, in, "", 0)
+	return err
+}

@@ -212,7 +212,7 @@ func (c *Cluster) openCarriers(dir string) (err error) {
 	c.gossip, err = gossip.Open(gossip.Config{
 		Name: c.id.Name, Cluster: c.id.Cluster, Key: c.id.GossipKey, Advertise: c.port.gossipAddr,
 		Packets: c.port.udp, Streams: gossipStream{c.port.mux.Listener(peer.Gossip), c.port.mux},
-		Peers: c.peers, State: c.table.State, Merge: c.merge, Alive: c.alive, Logger: c.opt.Logger,
+		Peers: c.peers, Member: func(node string) bool { _, ok := c.book.find(node); return ok }, State: c.table.State, Merge: c.merge, Alive: c.alive, Logger: c.opt.Logger,
 	})
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 // Times of the loops that keep a node's place.
 const (
 	attendEvery = 250 * time.Millisecond // between looks whether this node has its place; a look is cheap
-	attendLater = 5 * time.Second        // between calls to a cluster that does not give it one
+	attendLater = 2 * time.Second        // between calls to a cluster that does not give it one
 	votersEvery = time.Second
 	changeTime  = 10 * time.Second // one change of Raft's configuration
 )

@@ -58,6 +58,8 @@ type Config struct {
 	// Peers gives the members other than this one, with the host:port of each,
 	// "" if that is not known yet.
 	Peers func() map[string]string
+	// Member reports whether a node of that name is one.
+	Member func(node string) bool
 	// State gives the full state to exchange, Merge takes in a broadcast or
 	// another node's state. Alive is told who has come and gone; it must not
 	// block.
@@ -248,7 +250,7 @@ func (d *delegate) NotifyAlive(n *memberlist.Node) error {
 	if n.Name == d.cfg.Name {
 		return nil
 	}
-	if _, member := d.cfg.Peers()[n.Name]; !member {
+	if !d.cfg.Member(n.Name) {
 		return fmt.Errorf("node %q: %w", n.Name, errNotMember)
 	}
 	return nil

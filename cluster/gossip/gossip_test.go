@@ -94,7 +94,8 @@ func (w *town) settle(t *testing.T, name string, key []byte, members ...string) 
 			}
 			return peers
 		},
-		State: func() []byte { return []byte("state of " + name) },
+		Member: func(other string) bool { return slices.Contains(members, other) },
+		State:  func() []byte { return []byte("state of " + name) },
 		Merge: func(msg []byte) {
 			n.mu.Lock()
 			defer n.mu.Unlock()

@@ -100,10 +100,10 @@ func over(kind fax.EventKind) bool {
 	return kind == fax.EventSent || kind == fax.EventFailed || kind == fax.EventCancelled
 }
 
-// happened tells one event of a fax that is waited for. The end is told by
-// ended, from the job itself.
+// happened tells one event of a fax that is waited for. That it is queued was
+// told when it was submitted; the end is told by ended, from the job itself.
 func (a *app) happened(l *live, e fax.Event, asJSON bool) {
-	if asJSON || over(e.Kind) {
+	if asJSON || e.Kind == fax.EventQueued || over(e.Kind) {
 		return
 	}
 	text := describe(e)

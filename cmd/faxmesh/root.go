@@ -44,7 +44,8 @@ Exit status: 0 done; 1 it was tried and did not work; 2 wrong usage; 3 not
 logged in; 4 the fax was not sent (send --wait); 5 time is up (watch).
 
 Environment: FAXMESH_HOME is the directory of the profile (as --profile),
-NCFX_SECTION_KEY overrides a setting, NO_COLOR turns colours off.`,
+NCFX_SECTION_KEY overrides a setting. Nothing is coloured; progress is drawn
+only where a person looks.`,
 		Example: `  faxmesh login reception@fax.example
   faxmesh send "+45 33 12 34 56" referral.tif --wait
   faxmesh inbox

@@ -69,9 +69,6 @@ func System() Terminal { return Terminal{In: os.Stdin, Out: os.Stdout, Err: os.S
 // over. TERM=dumb cannot.
 func (t Terminal) Lively() bool { return isTerminal(t.Out) && os.Getenv("TERM") != "dumb" }
 
-// Colour reports whether Out may be coloured: see no-color.org.
-func (t Terminal) Colour() bool { return t.Lively() && os.Getenv("NO_COLOR") == "" }
-
 // Width is the number of columns of Out, 80 if it has none.
 func (t Terminal) Width() int {
 	if f, ok := t.Out.(*os.File); ok {

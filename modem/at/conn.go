@@ -14,6 +14,7 @@ const (
 	readSize   = 4096 // octets taken from the port at once
 	readQueue  = 64   // such reads that wait for the host
 	maxAnswers = 64   // lines taken as the answer to one command
+	maxEmpty   = 100  // reads in a row that bring nothing
 )
 
 // Errors of a Conn.
@@ -76,17 +77,18 @@ func (c *Conn) Close() error { return c.close() }
 
 func (c *Conn) readLoop() {
 	defer close(c.reads)
-	for {
+	for empty := 0; ; empty++ {
 		b := make([]byte, readSize)
 		n, err := c.port.Read(b)
 		if n > 0 {
+			empty = 0
 			select {
 			case c.reads <- b[:n]:
 			case <-c.done:
 				return
 			}
 		}
-		if err == nil && n == 0 {
+		if err == nil && empty == maxEmpty {
 			err = io.ErrNoProgress // a port that cannot wait would spin
 		}
 		if err != nil {

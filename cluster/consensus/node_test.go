@@ -172,6 +172,9 @@ func TestThreeNodes(t *testing.T) {
 			t.Error("a node of a cluster made another one")
 		}
 		leader := leaderOf(t, sites)
+		if err := leader.Barrier(t.Context()); err != nil {
+			t.Errorf("a barrier on the leader: %v", err)
+		}
 		var all sync.WaitGroup
 		for i := range 100 {
 			all.Go(func() { leader.apply(t, fmt.Sprint("note ", i)) })

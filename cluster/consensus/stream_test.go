@@ -88,7 +88,7 @@ func TestHeartbeatOfNewLeaderBesideCommand(t *testing.T) {
 		term := n.raft.CurrentTerm()
 		header := raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte("south"), Addr: []byte("south")}
 		var resp raft.AppendEntriesResponse
-		if err := south.AppendEntries("north", "north", &raft.AppendEntriesRequest{RPCHeader: header, Term: term + 1, Leader: []byte("south")}, &resp); err != nil {
+		if err := south.AppendEntries("north", "north", &raft.AppendEntriesRequest{RPCHeader: header, Term: term + 1}, &resp); err != nil {
 			t.Fatal(err)
 		}
 		if resp.Term != term+1 {

@@ -27,7 +27,9 @@ type (
 		By      string      `msgpack:"b"`
 		Node    string      `msgpack:"d"`
 	}
-	// SetPassword also raises the account's epoch.
+	// SetPassword also raises the account's epoch, which is the index of the
+	// command that set it: it never comes back, not even with another account
+	// of the same name.
 	SetPassword struct {
 		Name string     `msgpack:"n"`
 		Hash string     `msgpack:"h"`
@@ -43,7 +45,8 @@ type (
 		Node   string     `msgpack:"d"`
 		At     fax.Millis `msgpack:"t"`
 	}
-	// DropAccount removes a login; its faxes and activity stay.
+	// DropAccount removes a login, its events and its places in routes; its
+	// faxes and activity stay. Refused for the last administrator.
 	DropAccount struct {
 		Name string     `msgpack:"n"`
 		By   string     `msgpack:"b"`
@@ -59,6 +62,7 @@ type (
 	PutNode struct {
 		Node fax.Node `msgpack:"n"`
 	}
+	// DropNode removes a member with the dial rules that name it.
 	DropNode struct {
 		Name string     `msgpack:"n"`
 		By   string     `msgpack:"b"`
@@ -132,8 +136,9 @@ type (
 		Until     fax.Millis `msgpack:"u"`
 	}
 	// Finish ends an attempt: State is Done, Undone, Cancelled or Queued (try
-	// again not before NotBefore). A repeated Finish of the same attempt
-	// changes nothing.
+	// again not before NotBefore; Cancelled instead if that was ordered
+	// meanwhile). Done needs every page confirmed. A repeated Finish of the
+	// same attempt changes nothing.
 	Finish struct {
 		Job       string     `msgpack:"j"`
 		Attempt   int        `msgpack:"n"`
@@ -162,6 +167,7 @@ type (
 // Received faxes, activity.
 type (
 	// Receive files a received fax; the same id again changes nothing.
+	// Accounts that are gone are left out, texts that are too long are cut.
 	Receive struct {
 		Fax fax.ReceivedFax `msgpack:"f"`
 	}

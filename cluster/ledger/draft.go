@@ -196,6 +196,3 @@ func drawerPrefix(account string) string { return fax.Fold(account) + "\x00" }
 func eventKey(account string, seq uint64) string {
 	return fax.Fold(account) + "\x00" + number64(seq)
 }
-
-// seqOf is the number at the end of a key.
-func seqOf(key []byte) uint64 { return binary.BigEndian.Uint64(key[len(key)-8:]) }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/faxmesh/faxmesh/cluster/durable"
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // formatNumber is that of the file. A file of a higher one is not opened.
@@ -82,7 +83,7 @@ func openFile(path string) (*bbolt.DB, error) {
 	}
 	db, err := bbolt.Open(path, 0o600, &options)
 	if err != nil {
-		if errors.Is(err, bbolt.ErrTimeout) {
+		if errors.Is(err, bolterrors.ErrTimeout) {
 			return nil, fmt.Errorf("another process has it open: %w", err)
 		}
 		return nil, err

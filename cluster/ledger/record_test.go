@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
+	"go.etcd.io/bbolt"
 )
 
 // The chain tells apart histories that led to the same state.
@@ -96,3 +97,57 @@ func TestEventsAreTrimmed(t *testing.T) {
 		t.Errorf("the next of the name reads %d events, %v", len(left), err)
 	}
 }
+
+// A damaged record stops the node; it is not taken for a missing one.
+func TestDamagedStateStopsTheNode(t *testing.T) {
+	for in, c := range map[bucket]struct {
+		key     string
+		command Command
+	}{
+		inAccounts: {"clerk", SetPassword{Name: "clerk", Hash: "$new"}},
+		inJobs:     {"j", assign("j", 1)},
+		inEventSeq: {"clerk", Direct{Job: "j", State: fax.Cancelled}},
+		inMeta:     {keyActivity, Note{}},
+	} {
+		l := fresh(t)
+		must(t, l, account("clerk", fax.Individual))
+		must(t, l, job("j", "clerk", 1))
+		if err := l.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket([]byte(in)).Put([]byte(c.key), []byte{0xc1}) }); err != nil {
+			t.Fatal(err)
+		}
+		before := dump(t, l, true)
+		data, err := Encode(c.command)
+		if err != nil {
+			t.Fatal(err)
+		}
+		index, _ := l.Applied()
+		if results, err := l.ApplyBatch([]Entry{{index + 1, data}}); err == nil {
+			t.Errorf("with a damaged record in %s: %+v", in, results)
+		}
+		if dump(t, l, true) != before {
+			t.Errorf("a batch that failed on %s left something behind", in)
+		}
+	}
+}
+
+func TestReadsOfOne(t *testing.T) {
+	l := fresh(t)
+	must(t, l, account("clerk", fax.Individual))
+	must(t, l, job("j", "clerk", 1))
+	must(t, l, PutNode{fax.Node{Name: "north", Fingerprint: hashOf(1)}})
+	must(t, l, Receive{fax.ReceivedFax{ID: "r", Node: "north"}})
+	for name, c := range map[string]struct{ there, missing, empty error }{
+		"job":      {errOf(l.Job("j")), errOf(l.Job("k")), errOf(l.Job(""))},
+		"node":     {errOf(l.Node("north")), errOf(l.Node("south")), errOf(l.Node(""))},
+		"received": {errOf(l.Received("r")), errOf(l.Received("s")), errOf(l.Received(""))},
+	} {
+		if c.there != nil || fax.KindOf(c.missing) != fax.NotFound || fax.KindOf(c.empty) != fax.NotFound {
+			t.Errorf("%s: %v, missing %v, empty %v", name, c.there, c.missing, c.empty)
+		}
+	}
+	if nodes, err := l.Nodes(); err != nil || len(nodes) != 1 {
+		t.Errorf("nodes %v, %v", nodes, err)
+	}
+}
+
+func errOf[T any](_ T, err error) error { return err }

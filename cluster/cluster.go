@@ -46,8 +46,9 @@ type Options struct {
 	PeerAdvertise string // host:port at which other nodes reach it, if that is another one
 	ClientAddr    string // host:port at which clients reach this node
 
-	Copies int // of each document, DefaultCopies if 0
-	Logger *slog.Logger
+	Copies   int                // of each document, DefaultCopies if 0
+	Timeouts consensus.Timeouts // of the agreement; longer ones suit nodes far apart
+	Logger   *slog.Logger
 
 	Admin     string // Init: login name of the first administrator
 	AdminHash string // and the argon2id hash of the password, as a PHC string
@@ -190,7 +191,7 @@ func (c *Cluster) openCarriers(dir string) (err error) {
 	})
 	c.life.opened(c.client.Close)
 	c.raft, err = consensus.Open(consensus.Config{
-		Name: c.id.Name, Dir: filepath.Join(dir, raftDir), Machine: consensus.OverLedger(c.ledger), Stream: raftStream{c.port.mux}, Logger: c.opt.Logger,
+		Name: c.id.Name, Dir: filepath.Join(dir, raftDir), Machine: consensus.OverLedger(c.ledger), Stream: raftStream{c.port.mux}, Timeouts: c.opt.Timeouts, Logger: c.opt.Logger,
 	})
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
+	"github.com/faxmesh/faxmesh/cluster/consensus"
 	"github.com/faxmesh/faxmesh/cluster/ledger"
 	"github.com/faxmesh/faxmesh/cluster/peer"
 	"github.com/faxmesh/faxmesh/cluster/presence"
@@ -55,7 +56,8 @@ func (w *town) logger() *slog.Logger {
 
 func (w *town) open(name, listen string) *Cluster {
 	w.t.Helper()
-	c, err := Open(w.t.Context(), Options{Dir: w.dirs[name], Name: name, PeerListen: listen, ClientAddr: "127.0.0.1:7488", Logger: w.logger()})
+	c, err := Open(w.t.Context(), Options{Dir: w.dirs[name], Name: name, PeerListen: listen, ClientAddr: "127.0.0.1:7488",
+		Timeouts: consensus.Timeouts{Heartbeat: 400 * time.Millisecond, Election: 400 * time.Millisecond, Lease: 200 * time.Millisecond}, Logger: w.logger()})
 	if err != nil {
 		w.t.Fatalf("open %s: %v", name, err)
 	}

@@ -198,7 +198,10 @@ func (a *app) passwordFor(p profile, l loggingIn) (password string, fresh bool, 
 
 // renewed is the login with what a session brings.
 func (l login) renewed(s fax.Session) login {
-	l.Token, l.Expires, l.Cluster = s.Token, s.Expires, s.Cluster
+	if s.Token != "" {
+		l.Token, l.Expires = s.Token, s.Expires
+	}
+	l.Cluster = s.Cluster
 	l.Nodes = nil
 	for _, n := range s.Nodes {
 		if n.ClientAddr != "" {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"time"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
@@ -83,19 +84,35 @@ func (p profile) loggedIn() bool {
 	return err == nil
 }
 
-// saw remembers the newest event shown, unless the session has changed since.
+// saw remembers the newest event shown.
 func (p profile) saw(account string, seen uint64) error {
+	return p.change(account, func(l login) login {
+		l.Seen = max(l.Seen, seen)
+		return l
+	})
+}
+
+// renew remembers what a session that is opened again brings: a newer token,
+// nodes that have joined.
+func (p profile) renew(s fax.Session) error {
+	return p.change(s.Account, func(l login) login { return l.renewed(s) })
+}
+
+// change edits the remembered session, unless it has ended meanwhile or is
+// another account's.
+func (p profile) change(account string, edit func(login) login) error {
 	var l login
-	if err := p.read(sessionFile, &l); errors.Is(err, fs.ErrNotExist) {
+	switch err := p.read(sessionFile, &l); {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
-	} else if err != nil {
+	case err != nil:
 		return err
 	}
-	if l.Account != account || l.Seen >= seen {
+	edited := edit(l)
+	if l.Account != account || reflect.DeepEqual(edited, l) {
 		return nil
 	}
-	l.Seen = seen
-	return p.saveSession(l)
+	return p.saveSession(edited)
 }
 
 func (p profile) saveSession(l login) error { return p.write(sessionFile, l) }

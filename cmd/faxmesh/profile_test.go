@@ -40,6 +40,39 @@ func TestSessionIsForThePersonAlone(t *testing.T) {
 	}
 }
 
+func TestSessionIsRenewed(t *testing.T) {
+	p := profile{t.TempDir()}
+	if err := p.renew(fax.Session{Account: "anna", Token: "t"}); err != nil || p.loggedIn() {
+		t.Errorf("renewing nothing: %v, logged in %v", err, p.loggedIn())
+	}
+	if err := p.saveSession(login{Account: "anna", Token: "old", Server: "a:1", Seen: 7}); err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range []func() error{
+		func() error { return p.saw("anna", 9) },
+		func() error { return p.saw("anna", 3) },
+		func() error { return p.saw("bert", 99) },
+		func() error {
+			return p.renew(fax.Session{Account: "anna", Token: "new", Cluster: "c", Nodes: []fax.Node{{ClientAddr: "b:1"}, {}}})
+		},
+		func() error { return p.renew(fax.Session{Account: "bert", Token: "his"}) },
+		func() error {
+			return p.renew(fax.Session{Account: "anna", Cluster: "c", Nodes: []fax.Node{{ClientAddr: "b:1"}}})
+		},
+	} {
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := login{Account: "anna", Token: "new", Server: "a:1", Nodes: []string{"b:1"}, Cluster: "c", Seen: 9}
+	if got, err := p.session(time.Now()); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("remembered %+v, %v; want %+v", got, err, want)
+	}
+	if got := want.addresses(); !reflect.DeepEqual(got, []string{"a:1", "b:1"}) {
+		t.Errorf("goes to %v", got)
+	}
+}
+
 func TestPinsAreNotReplaced(t *testing.T) {
 	p := profile{t.TempDir()}
 	for _, pin := range []struct{ fingerprint, server string }{{"aa", "one:1"}, {"bb", "two:1"}, {"cc", "one:1"}} {

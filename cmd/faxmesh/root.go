@@ -85,10 +85,8 @@ func (a *app) connect(ctx context.Context, options clientlib.Options) (*clientli
 		c.Close()
 		return nil, err
 	}
-	if session.Token != "" && session.Token != l.Token {
-		if err := p.saveSession(l.renewed(session)); err != nil {
-			fmt.Fprintf(a.Err, "%s: %v\n", program, err)
-		}
+	if err := p.renew(session); err != nil {
+		fmt.Fprintf(a.Err, "%s: %v\n", program, err) // the command itself can go on
 	}
 	return c, nil
 }

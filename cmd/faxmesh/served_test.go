@@ -38,6 +38,7 @@ func TestServed(t *testing.T) {
 				Setup: func(env *testscript.Env) error {
 					env.Setenv("FAXMESH_HOME", env.WorkDir+"/profile")
 					env.Setenv("TZ", "UTC")
+					env.Setenv("GORACE", "atexit_sleep_ms=0") // a second for each command, under the race detector
 					env.Setenv("NORTH", s.cluster.Server("north").Addr)
 					env.Setenv("SOUTH", s.cluster.Server("south").Addr)
 					return os.WriteFile(filepath.Join(env.WorkDir, "pw"), []byte("correct horse\n"), 0o600)

@@ -27,6 +27,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // a second for each command, under the race detector
 			taken, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				return err

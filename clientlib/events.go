@@ -2,6 +2,7 @@ package clientlib
 
 import (
 	"context"
+	"time"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
 	"github.com/faxmesh/faxmesh/clientlib/wire"
@@ -14,8 +15,13 @@ func (c *Client) EventsAfter(ctx context.Context, after uint64, limit int) ([]fa
 		func(p *wire.Events) []fax.Event { return p.Events })
 }
 
+// askTime bounds one question for missed events; another follows.
+const askTime = 15 * time.Second
+
 // missed is EventsAfter for the feed, with the node that answered.
 func (c *Client) missed(ctx context.Context, after uint64) ([]fax.Event, string, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
 	events, err := c.EventsAfter(ctx, after, wire.MaxEvents)
 	return events, c.Node(), err
 }

@@ -42,6 +42,9 @@ type feed struct {
 	out  chan Delivery
 	bell chan struct{} // one place: rung when something has changed
 	acks chan struct{} // the same, for acknowledge
+	told chan struct{} // closed when the first question has ended
+
+	onceTold sync.Once
 
 	mu      sync.Mutex
 	started bool
@@ -50,18 +53,22 @@ type feed struct {
 	unacked []uint64
 	behind  bool // there may be events that nobody will tell unasked
 	asking  bool // a question is under way
+	failed  bool // the last one had no answer
 	asks    int  // since the last event left
 }
 
 func newFeed() *feed {
-	return &feed{out: make(chan Delivery), bell: make(chan struct{}, 1), acks: make(chan struct{}, 1), waiting: map[uint64]Delivery{}}
+	return &feed{out: make(chan Delivery), bell: make(chan struct{}, 1), acks: make(chan struct{}, 1),
+		told: make(chan struct{}), waiting: map[uint64]Delivery{}}
 }
 
-// start says which event was seen last, and whether there are newer ones.
-func (f *feed) start(after uint64, behind bool) {
+// start says which event was seen last. The feed asks at once for newer ones:
+// what happens between a login and the moment from which the node tells events
+// is told by nobody.
+func (f *feed) start(after uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.started, f.next, f.behind = true, after+1, behind
+	f.started, f.next, f.behind = true, after+1, true
 	ring(f.bell)
 }
 
@@ -160,9 +167,9 @@ func (f *feed) look() (Delivery, bool, question) {
 	switch {
 	case !f.started || f.asking:
 	case f.behind && (!ready || len(f.waiting) < maxWaiting):
-		f.behind, f.asking = false, true
+		f.behind, f.asking, f.failed = false, true, false
 		q = question{now: true, after: f.next - 1}
-	case !ready && len(f.waiting) > 0:
+	case f.failed || !ready && len(f.waiting) > 0:
 		q.later = true
 	}
 	return d, ready, q
@@ -184,11 +191,12 @@ func (f *feed) catchUp(ctx context.Context, after uint64, missed func(context.Co
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.asking = false
+	f.asking, f.failed = false, err != nil
 	f.asks++
 	if err == nil {
 		f.settleLocked(after, events)
 	}
+	f.onceTold.Do(func() { close(f.told) })
 	ring(f.bell)
 }
 

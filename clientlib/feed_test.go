@@ -43,15 +43,16 @@ func (l *ledger) missed(_ context.Context, after uint64) ([]fax.Event, string, e
 }
 
 // startFeed runs a feed until the test's bubble ends.
-func startFeed(t *testing.T, l *ledger, after uint64, behind bool) *feed {
+func startFeed(t *testing.T, l *ledger, after uint64) *feed {
 	ctx, cancel := context.WithCancel(t.Context())
 	f := newFeed()
-	f.start(after, behind)
+	f.start(after)
 	done := make(chan struct{})
 	go func() {
 		f.run(ctx, l.missed)
 		close(done)
 	}()
+	<-f.told
 	t.Cleanup(func() {
 		cancel()
 		<-done
@@ -79,7 +80,7 @@ func TestEachEventOnceInOrder(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 0))
 			l := &ledger{}
-			f := startFeed(t, l, 0, false)
+			f := startFeed(t, l, 0)
 			const n = 400
 			go func() {
 				var late []fax.Event
@@ -115,8 +116,8 @@ func TestEachEventOnceInOrder(t *testing.T) {
 
 func TestGapIsAskedForWhenItStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &ledger{lag: 3, broken: 2}
-		f := startFeed(t, l, 0, false)
+		l := &ledger{broken: 2, lag: 3} // the first questions are asked again
+		f := startFeed(t, l, 0)
 		one, two, three := l.add(), l.add(), l.add()
 		begin := time.Now()
 		f.offer([]fax.Event{three}, ViaCallback, "south")
@@ -149,7 +150,7 @@ func TestWhatIsNotKeptIsPassedOver(t *testing.T) {
 		for range 8 {
 			l.add()
 		}
-		f := startFeed(t, l, 2, true)
+		f := startFeed(t, l, 2)
 		for seq := uint64(6); seq <= 8; seq++ {
 			take(t, f, seq)
 		}
@@ -170,7 +171,7 @@ func TestWhatIsNotKeptIsPassedOver(t *testing.T) {
 func TestFloodIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &ledger{}
-		f := startFeed(t, l, 0, false)
+		f := startFeed(t, l, 0)
 		const n = 5 * maxWaiting
 		for range n {
 			if e := l.add(); e.Seq > 1 { // a gap at once, so that nothing leaves

@@ -55,6 +55,11 @@ func (c *Client) open(ctx context.Context, q wire.Login) (fax.Session, error) {
 	if !c.begin(session) {
 		return fax.Session{}, fax.Errorf(fax.Conflict, "this client was logged in or closed meanwhile")
 	}
+	select {
+	case <-c.feed.told: // from here on every event is told
+	case <-c.ctx.Done():
+	case <-ctx.Done():
+	}
 	return session, nil
 }
 
@@ -70,7 +75,7 @@ func (c *Client) begin(session fax.Session) bool {
 	if c.options.After != nil {
 		after = min(after, *c.options.After)
 	}
-	c.feed.start(after, after < session.Last)
+	c.feed.start(after)
 	c.tookLocked(session)
 	c.wg.Go(c.keep)
 	c.wg.Go(c.acknowledge)
@@ -89,9 +94,6 @@ func (c *Client) loginAt(ctx context.Context, cn *conn, q wire.Login) (fax.Sessi
 	q.Client = c.options.Program
 	if l := c.options.Listener; l != nil {
 		q.Callback = l.callback()
-	}
-	if err := q.Check(); err != nil {
-		return fax.Session{}, err
 	}
 	var answer wire.Session
 	if err := cn.ask(ctx, wire.CmdLogin, &q, &answer); err != nil {

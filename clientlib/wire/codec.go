@@ -16,8 +16,26 @@ type Message interface {
 	Check() error
 }
 
-// Encode is m as a payload.
+// Encode is m as a payload. It refuses what the other side would not take: a
+// field over its limit (fax.Invalid), a message over a frame (fax.TooLarge).
 func Encode(m Message) ([]byte, error) {
+	if err := m.Check(); err != nil {
+		return nil, err
+	}
+	payload, err := marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	if len(payload) > MaxPayload {
+		return nil, fax.Errorf(fax.TooLarge, "a message of %d octets does not fit into a frame of %d", len(payload), MaxPayload)
+	}
+	if err := precheck(payload); err != nil {
+		return nil, fmt.Errorf("encode %T: %w", m, err)
+	}
+	return payload, nil
+}
+
+func marshal(m Message) ([]byte, error) {
 	var b bytes.Buffer
 	enc := msgpack.GetEncoder()
 	defer msgpack.PutEncoder(enc)
@@ -25,9 +43,6 @@ func Encode(m Message) ([]byte, error) {
 	enc.UseCompactInts(true)
 	if err := enc.Encode(m); err != nil {
 		return nil, fmt.Errorf("encode %T: %w", m, err)
-	}
-	if b.Len() > MaxPayload {
-		return nil, fax.Errorf(fax.TooLarge, "a message of %d octets does not fit into a frame of %d", b.Len(), MaxPayload)
 	}
 	return b.Bytes(), nil
 }

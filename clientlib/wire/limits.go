@@ -26,7 +26,7 @@ const (
 	MaxDetail   = 4096   // octets of an activity's detail
 	MaxSeqs     = 256    // events acknowledged at once
 	MaxEvents   = 256    // events asked for at once
-	MaxServers  = 128    // nodes named in a session
+	MaxServers  = 64     // nodes named in a session
 	MaxLines    = 128    // lines of one node
 	MaxList     = 10_000 // entries of a list, over all its frames
 	MaxDocument = 256 << 20

@@ -179,12 +179,15 @@ func TestFieldsAreHeldToTheirLimits(t *testing.T) {
 		&RouteList{[]fax.Route{{Number: digits}}}, &NewToken{Uses: MaxTokenUses + 1}, &NewToken{Hours: -1}, &Token{long}, &ActivityAfter{Limit: -1},
 		&ActivityList{[]fax.Activity{{Chain: "x"}}}, &Hello{}, &Hello{Secret: long},
 	} {
-		b, err := Encode(m)
+		b, err := marshal(m)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := CheckThenDecode(b, blank(m)); fax.KindOf(err) != fax.Invalid {
 			t.Errorf("%T %.100v passes: %v", m, fmt.Sprint(m), err)
+		}
+		if _, err := Encode(m); fax.KindOf(err) != fax.Invalid {
+			t.Errorf("%T %.100v is sent: %v", m, fmt.Sprint(m), err)
 		}
 	}
 }
@@ -218,9 +221,17 @@ func TestLargeListsAreSplit(t *testing.T) {
 	if err != nil || len(empty) != 1 {
 		t.Errorf("an empty list takes %d messages, %v", len(empty), err)
 	}
-	huge := []fax.Job{{Reason: strings.Repeat("r", MaxPayload)}}
-	if _, err := Split(huge, func(page []fax.Job) Message { return &JobList{Jobs: page} }); fax.KindOf(err) != fax.TooLarge {
+	names := make([]string, 2*fax.MaxAssign*fax.MaxAssign)
+	for i := range names {
+		names[i] = strings.Repeat("n", 8)
+	}
+	huge := []fax.ReceivedFax{{Assigned: names}}
+	if _, err := Split(huge, func(page []fax.ReceivedFax) Message { return &FaxList{Faxes: page} }); fax.KindOf(err) != fax.TooLarge {
 		t.Errorf("an entry larger than a frame: %v", err)
+	}
+	noise := []fax.Job{{ID: "a"}, {ID: "b", Title: "\xff"}}
+	if _, err := Split(noise, func(page []fax.Job) Message { return &JobList{Jobs: page} }); !errors.Is(err, ErrMessage) {
+		t.Errorf("a title that is not UTF-8: %v", err)
 	}
 }
 

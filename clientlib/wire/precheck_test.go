@@ -52,7 +52,7 @@ func TestPrecheckRefusesBombs(t *testing.T) {
 }
 
 func TestPrecheckAllocatesNothing(t *testing.T) {
-	good, err := Encode(&JobList{Jobs: make([]fax.Job, 50)})
+	good, err := Encode(&JobList{Jobs: make([]fax.Job, 64)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package clientconn
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
 	"github.com/faxmesh/faxmesh/clientlib/wire"
@@ -122,7 +123,7 @@ func list[Q, T any, P interface {
 		}
 		pages, err := wire.Split(items, page)
 		if err != nil {
-			return err
+			return fmt.Errorf("answer: %v", err) // a fault of this node
 		}
 		return s.answerPages(ctx, pages)
 	}}

@@ -72,9 +72,10 @@ func (c *conn) tryLogin(ctx context.Context, f wire.Frame) error {
 	if err != nil {
 		return err
 	}
+	session.Nodes = session.Nodes[:min(len(session.Nodes), wire.MaxServers)]
 	payload, err := wire.Encode(&wire.Session{Session: session})
 	if err != nil {
-		return err
+		return fmt.Errorf("answer: %v", err) // a fault of this node
 	}
 	c.server.admit.promote(c.peer.Addr())
 	c.session, c.state, c.counted = session, known, true

@@ -191,7 +191,7 @@ func (s *stream) next(ctx context.Context, want wire.Type) (wire.Frame, error) {
 func (s *stream) answer(ctx context.Context, flags uint8, m wire.Message) error {
 	payload, err := wire.Encode(m)
 	if err != nil {
-		return err
+		return fmt.Errorf("answer: %v", err) // a fault of this node
 	}
 	return s.conn.link.Send(ctx, wire.Frame{Type: wire.RES, Flags: flags, Stream: s.id, Payload: payload})
 }

@@ -22,16 +22,15 @@ type town struct {
 
 type node struct {
 	*Gossip
-	town    *town
-	name    string
-	addr    string
-	conns   chan net.Conn
-	done    chan struct{}
-	once    sync.Once
-	mu      sync.Mutex
-	alive   map[string]bool
-	heard   []string
-	refused []string
+	town  *town
+	name  string
+	addr  string
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+	mu    sync.Mutex
+	alive map[string]bool
+	heard []string
 }
 
 func (n *node) Accept() (net.Conn, error) {

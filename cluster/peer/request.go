@@ -145,7 +145,7 @@ func (s *Server) accept() {
 			s.mu.Lock()
 			delete(s.conns, conn)
 			s.mu.Unlock()
-			if err != nil && !errors.Is(err, io.EOF) && s.ctx.Err() == nil {
+			if !errors.Is(err, io.EOF) && s.ctx.Err() == nil {
 				s.logger.Debug("a request connection has ended", "peer", nameOf(conn), "err", err)
 			}
 		})
@@ -159,7 +159,8 @@ func nameOf(conn net.Conn) string {
 	return ""
 }
 
-// serve answers the requests of one connection, one after another.
+// serve answers the requests of one connection, one after another, until it
+// ends, and says why it did.
 func (s *Server) serve(conn net.Conn) error {
 	for {
 		conn.SetReadDeadline(time.Now().Add(IdleTime))

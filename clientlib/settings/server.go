@@ -2,7 +2,6 @@ package settings
 
 import (
 	"net"
-	"strconv"
 	"strings"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
@@ -186,17 +185,4 @@ func (v *Values) faultInSection(section, key, format string, args ...any) error 
 		}
 	}
 	return err
-}
-
-// Port is the number in a Listen's Bind.
-func (l Listen) Port() int {
-	_, port, err := net.SplitHostPort(l.Bind)
-	if err != nil {
-		return 0
-	}
-	n, err := strconv.Atoi(port)
-	if err != nil {
-		return 0
-	}
-	return n
 }

@@ -183,9 +183,10 @@ func (a *app) document(name string) (document, error) {
 	if !info.Mode().IsRegular() {
 		return document{}, fmt.Errorf("%s is not a file; use - for standard input", name)
 	}
-	title := strings.Map(printable, strings.ToValidUTF8(filepath.Base(name), "?"))
+	title := clean(filepath.Base(name))
+	title = strings.ToValidUTF8(title[:min(len(title), fax.MaxTitle)], "") // the cut may hit a character
 	return a.checked(document{
-		name: name, title: title[:min(len(title), fax.MaxTitle)], size: info.Size(),
+		name: name, title: title, size: info.Size(),
 		open: func() (io.ReadSeekCloser, error) { return os.Open(name) },
 	})
 }
@@ -216,5 +217,3 @@ func (a *app) submit(ctx context.Context, c *clientlib.Client, d document, order
 	})
 	return job, err
 }
-
-func printable(r rune) rune { return []rune(clean(string(r)))[0] }

@@ -80,7 +80,24 @@ only while not logged in, because a session is bound to its notification port.`,
 			})
 		},
 	}
-	cmd.AddCommand(set, merge)
+	unset := &cobra.Command{
+		Use:   "unset KEY...",
+		Short: "Go back to the default",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return a.changeSettings(func(f *settings.File) error {
+				for _, arg := range args {
+					k, err := findKey(arg)
+					if err != nil {
+						return err
+					}
+					f.Unset(k.Section, k.Name)
+				}
+				return nil
+			})
+		},
+	}
+	cmd.AddCommand(set, unset, merge)
 	return cmd
 }
 
@@ -134,14 +151,23 @@ func setOne(f *settings.File, arg string) error {
 	if !found {
 		return terminal.Usagef("%q is not KEY=VALUE", arg)
 	}
+	k, err := findKey(name)
+	if err != nil {
+		return err
+	}
+	return f.Set(k.Section, k.Name, value)
+}
+
+// findKey finds KEY or SECTION.KEY.
+func findKey(name string) (settings.Key, error) {
 	section, key, dotted := strings.Cut(name, ".")
 	if !dotted {
 		section, key = "", name
 	}
 	for _, k := range settings.ClientSchema.Keys {
 		if strings.EqualFold(k.Name, key) && (section == "" || strings.EqualFold(k.Section, section)) {
-			return f.Set(k.Section, k.Name, value)
+			return k, nil
 		}
 	}
-	return terminal.Usagef("%s is not a setting of %s; see: faxmesh settings", name, settings.ClientFile)
+	return settings.Key{}, terminal.Usagef("%s is not a setting of %s; see: faxmesh settings", name, settings.ClientFile)
 }

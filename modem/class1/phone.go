@@ -32,6 +32,7 @@ const (
 	quietTime   = 50 * time.Millisecond  // line: silence of a modem that has said all
 	quietFloor  = 5 * time.Millisecond   // wall
 	lateness    = time.Second            // wall: granted to a signal that has begun
+	fastLate    = 10 * time.Second       // wall: the same on a line faster than the clock
 	fastGrain   = 2 * time.Millisecond   // wall: see at.NewConn
 	resetTries  = 3
 	maxIdentity = 200
@@ -93,8 +94,8 @@ func Open(ctx context.Context, port io.ReadWriteCloser, cfg Config) (*Phone, err
 	return p, nil
 }
 
-// Close gives the modem back: on hook and in data class, if it still listens.
-// It is idempotent.
+// Close closes the port, which drops DTR and so a call under way. It is
+// idempotent and ends whatever waits for the modem.
 func (p *Phone) Close() error { return p.conn.Close() }
 
 // Identity is what the modem says of itself.
@@ -276,7 +277,12 @@ func (p *Phone) wall(d time.Duration) time.Duration {
 func (p *Phone) reply() time.Duration { return max(p.wall(replyTime), replyFloor) }
 
 // signal is the limit, on the wall, for a signal on the line that has begun.
-func (p *Phone) signal(d time.Duration) time.Duration { return p.wall(d) + lateness }
+func (p *Phone) signal(d time.Duration) time.Duration {
+	if p.cfg.Speed > 1 {
+		return p.wall(d) + fastLate
+	}
+	return p.wall(d) + lateness
+}
 
 // fault says what failed. A context that is done is no fault of the modem.
 func (p *Phone) fault(what string, err error) error {

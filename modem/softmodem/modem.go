@@ -12,8 +12,9 @@
 //
 // Line time may run faster than the wall clock. The computer's own delays do
 // not shrink with it, so they seem longer on the line: at 40 times real time a
-// process that waits 5 ms for the processor is 200 ms late. Allowance is what
-// is forgiven for that reason.
+// process that waits 5 ms for the processor is 200 ms late. Two things make up
+// for it: Allowance is what is forgiven to a late host, and Clock does not count
+// time in which the process did not run at all.
 package softmodem
 
 import (

@@ -40,7 +40,12 @@ only while not logged in, because a session is bound to its notification port.`,
 		RunE: show,
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	set := &cobra.Command{
+	cmd.AddCommand(a.setCommand(), a.unsetCommand(), a.mergeCommand())
+	return cmd
+}
+
+func (a *app) setCommand() *cobra.Command {
+	return &cobra.Command{
 		Use:   "set KEY=VALUE...",
 		Short: "Change settings",
 		Args:  cobra.MinimumNArgs(1),
@@ -62,7 +67,30 @@ only while not logged in, because a session is bound to its notification port.`,
 			return words, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
 		},
 	}
-	merge := &cobra.Command{
+}
+
+func (a *app) unsetCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "unset KEY...",
+		Short: "Go back to the default",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return a.changeSettings(func(f *settings.File) error {
+				for _, arg := range args {
+					k, err := findKey(arg)
+					if err != nil {
+						return err
+					}
+					f.Unset(k.Section, k.Name)
+				}
+				return nil
+			})
+		},
+	}
+}
+
+func (a *app) mergeCommand() *cobra.Command {
+	return &cobra.Command{
 		Use:   "merge FILE",
 		Short: "Take over the entries of a CLIENTSETTINGS.TXT that are not set here",
 		Args:  cobra.ExactArgs(1),
@@ -80,25 +108,6 @@ only while not logged in, because a session is bound to its notification port.`,
 			})
 		},
 	}
-	unset := &cobra.Command{
-		Use:   "unset KEY...",
-		Short: "Go back to the default",
-		Args:  cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			return a.changeSettings(func(f *settings.File) error {
-				for _, arg := range args {
-					k, err := findKey(arg)
-					if err != nil {
-						return err
-					}
-					f.Unset(k.Section, k.Name)
-				}
-				return nil
-			})
-		},
-	}
-	cmd.AddCommand(set, unset, merge)
-	return cmd
 }
 
 func settingRows(v *settings.Values) [][]string {

@@ -138,8 +138,9 @@ func (s *Server) welcome(raw net.Conn) {
 	c := &conn{server: s, desk: s.desk, peer: peer, log: s.log.With("peer", peer),
 		transfers: make(chan struct{}, wire.MaxTransfers), streams: map[uint32]*stream{}}
 	s.wg.Go(func() {
-		defer c.leave()
-		if err := c.serve(raw); err != nil {
+		err := c.serve(raw)
+		c.leave()
+		if err != nil {
 			s.refusals.note(peer, err)
 		}
 	})

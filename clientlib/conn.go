@@ -43,12 +43,12 @@ type call struct {
 	queue *wire.Queue
 }
 
-// lostError says that the connection ended before the answer.
+// lostError says that the connection ended before the answer: of the kind that
+// the node gave as its reason, else Unavailable.
 type lostError struct{ err error }
 
 func (e *lostError) Error() string { return e.err.Error() }
 
-// Unwrap makes it of kind Unavailable, unless the node gave another reason.
 func (e *lostError) Unwrap() error { return e.err }
 
 func isLost(err error) bool {

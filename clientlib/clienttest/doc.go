@@ -1,4 +1,6 @@
-// Package clienttest runs servers on loopback for programs that use clientlib:
-// real TLS, the real door (node/clientconn), and behind it a Desk in memory
+// Package clienttest runs servers on loopback for tests of programs that use
+// clientlib.
+//
+// TLS is real, so is the door (node/clientconn); behind it is a Desk in memory
 // that does what the test tells it.
 package clienttest

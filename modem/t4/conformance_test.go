@@ -43,6 +43,7 @@ func TestChartsLibtiff(t *testing.T) {
 			"mmr":     {AppendMMR(nil, chart), load("mmr")},
 			"mmr_lsb": {AppendMMR(nil, chart), lsb},
 			"mh":      {AppendMH(nil, chart, MHOptions{}), load("mh")},
+			"mr":      {AppendMR(nil, chart, MROptions{K: 4}), load("mr")},
 			"mh_fill": {AppendMH(nil, chart, MHOptions{AlignEOL: true}), load("mh_fill")},
 		} {
 			if !bytes.Equal(octets[0], octets[1]) {

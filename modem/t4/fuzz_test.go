@@ -43,6 +43,10 @@ func FuzzT4(f *testing.F) {
 		if got.Width > 0 && (q.BadRows != 0 || !again.Equal(got)) {
 			t.Fatalf("%d rows of %d do not come back: %+v", got.Height, got.Width, q)
 		}
+		again, q = DecodeMR(AppendMR(nil, got, MROptions{K: 3, RTC: true}), got.Width, 1000)
+		if got.Width > 0 && (q.BadRows != 0 || !again.Equal(got)) {
+			t.Fatalf("%d rows of %d do not come back from MR: %+v", got.Height, got.Width, q)
+		}
 	})
 }
 

@@ -3,6 +3,7 @@ package t4
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 )
@@ -156,23 +157,53 @@ func TestMinBits(t *testing.T) {
 	clear(page.Row(3))
 	for _, least := range []int{0, 40, 192, 720} {
 		for _, align := range []bool{false, true} {
+			name := fmt.Sprintf("MH, at least %d, align %v", least, align)
 			coded := AppendMH(nil, page, MHOptions{MinBits: least, RTC: true, AlignEOL: align})
 			got, q := DecodeMH(coded, page.Width, MaxRows)
-			if !got.Equal(page) || q.BadRows != 0 {
-				t.Fatalf("least %d: does not come back, %+v", least, q)
+			if !got.Equal(page) || q != (Quality{Rows: page.Height}) {
+				t.Fatalf("%s: does not come back, %+v", name, q)
 			}
-			eols := eolScanner{data: coded}
-			eols.next()
-			for y := range page.Height {
-				start := eols.pos
-				if p, _ := eols.next(); eols.pos-start < least || !p.fillFrom(p.zeros) {
-					t.Fatalf("least %d: row %d has %d bits", least, y, eols.pos-start)
+			checkLines(t, name, eolScanner{data: coded}, page.Height, least, align)
+			for _, k := range []int{2, 4} {
+				name := fmt.Sprintf("MR, K %d, at least %d, align %v", k, least, align)
+				coded := AppendMR(nil, page, MROptions{K: k, MinBits: least, RTC: true, AlignEOL: align})
+				got, q := DecodeMR(coded, page.Width, MaxRows)
+				if !got.Equal(page) || q != (Quality{Rows: page.Height}) {
+					t.Fatalf("%s: does not come back, %+v", name, q)
 				}
-				if align && eols.pos%8 != 0 {
-					t.Fatalf("row %d: EOL ends at bit %d", y, eols.pos)
-				}
+				checkLines(t, name, eolScanner{data: coded, tagged: true}, page.Height, least, align)
 			}
 		}
+	}
+}
+
+// checkLines holds the length of each line, from behind one EOL (and its tag
+// bit) to behind the next one, and the place of its EOL against what was asked.
+func checkLines(t *testing.T, name string, eols eolScanner, rows, least int, align bool) {
+	t.Helper()
+	eols.next()
+	for y := range rows {
+		start := eols.pos
+		if p, _ := eols.next(); eols.pos-start < least || !p.fillFrom(p.zeros) {
+			t.Fatalf("%s: row %d has %d bits", name, y, eols.pos-start)
+		}
+		if align && eols.pos%8 != 0 {
+			t.Fatalf("%s: row %d: EOL ends at bit %d", name, y, eols.pos)
+		}
+	}
+	ends := 1 // the EOL of the last row is the first one of RTC
+	for {
+		p, more := eols.next()
+		if !more {
+			break
+		}
+		if !p.empty() || !p.oneD {
+			t.Fatalf("%s: %+v within RTC", name, p)
+		}
+		ends++
+	}
+	if ends != rtcEOLs {
+		t.Fatalf("%s: %d EOLs at the end", name, ends)
 	}
 }
 

@@ -67,6 +67,26 @@ func twinMH(b *Bitmap) []byte {
 	return s.octets()
 }
 
+func twinMR(b *Bitmap, k int, rtc bool) []byte {
+	var s bitString
+	for y := range b.Height {
+		s.word("000000000001")
+		if y%k == 0 {
+			s.word("1")
+			s.row1D(b.Row(y), b.Width)
+		} else {
+			s.word("0")
+			s.row2D(b.Row(y), b.Row(y-1), b.Width)
+		}
+	}
+	if rtc {
+		for range 6 {
+			s.word("0000000000011")
+		}
+	}
+	return s.octets()
+}
+
 func twinMMR(b *Bitmap) []byte {
 	var s bitString
 	ref := make([]byte, (b.Width+7)/8)
@@ -158,6 +178,18 @@ func TestTwins(t *testing.T) {
 		got, q := DecodeMH(AppendMH(nil, b, MHOptions{RTC: true}), width, MaxRows)
 		if !got.Equal(b) || q != (Quality{Rows: b.Height}) {
 			t.Errorf("width %d: MH does not come back: %+v", width, q)
+		}
+		for _, k := range []int{1, 2, 4, 7} {
+			for _, rtc := range []bool{false, true} {
+				coded := AppendMR(nil, b, MROptions{K: k, RTC: rtc})
+				if !bytes.Equal(coded, twinMR(b, k, rtc)) {
+					t.Errorf("width %d: MR with K %d differs from its twin", width, k)
+				}
+				got, q := DecodeMR(coded, width, MaxRows)
+				if !got.Equal(b) || q != (Quality{Rows: b.Height}) {
+					t.Errorf("width %d: MR with K %d does not come back: %+v", width, k, q)
+				}
+			}
 		}
 	}
 }

@@ -1,0 +1,99 @@
+package t4
+
+// Quality is how well a page came through a line without error correction.
+type Quality struct {
+	Rows           int // rows in the bitmap
+	BadRows        int // of them, damaged and replaced by the row before
+	ConsecutiveBad int // the most that were damaged in a row
+}
+
+// DecodeMH decodes a T.4 page in one dimension, as received: damaged rows are
+// replaced by the last good one and counted. It takes fill, EOLs in any
+// alignment, noise before the first EOL and behind the last, and a missing RTC.
+// At most maxRows rows are returned. The bitmap is never nil.
+func DecodeMH(data []byte, width, maxRows int) (*Bitmap, Quality) {
+	return decodeT4(data, width, maxRows, false)
+}
+
+// DecodeMR decodes a T.4 page in two dimensions, as DecodeMH does. Rows that
+// refer to a damaged one count as damaged.
+func DecodeMR(data []byte, width, maxRows int) (*Bitmap, Quality) {
+	return decodeT4(data, width, maxRows, true)
+}
+
+// endEOLs in succession end a page. One less than RTC has, for one that the
+// line has damaged.
+const endEOLs = rtcEOLs - 1
+
+// decodeT4 cuts the data at the EOLs, at whatever bit they are, and decodes
+// each piece on its own: so a broken code never swallows the row after it.
+func decodeT4(data []byte, width, maxRows int, twoD bool) (*Bitmap, Quality) {
+	page, err := emptyPage(width, min(maxRows, len(data)*8/eolBits))
+	if err != nil {
+		return page, Quality{}
+	}
+	d := rowDecoder{
+		r: reader{data: data}, page: page, lost: true,
+		cur: changesFor(width), ref: changesFor(width),
+	}
+	eols := eolScanner{data: data, tagged: twoD}
+	run := 0 // EOLs in succession
+	for page.Height < min(maxRows, MaxRows) {
+		p, more := eols.next()
+		if p.empty() {
+			if run++; !more || run >= endEOLs {
+				break
+			}
+			continue
+		}
+		whole := d.decode(p)
+		// What has no EOL on one side, or comes within an RTC, may be noise.
+		if whole || p.closed && more && run < 2 {
+			d.add(whole)
+		}
+		if !more {
+			break
+		}
+		run = 1
+	}
+	return page, d.quality
+}
+
+// rowDecoder decodes the pieces of a T.4 page one after the other.
+type rowDecoder struct {
+	r        reader
+	page     *Bitmap
+	cur, ref []int32
+	lost     bool // ref is not the row before
+	bad      int  // consecutive damaged rows so far
+	quality  Quality
+}
+
+// decode reads one piece into cur. It is false if the piece is no whole row.
+func (d *rowDecoder) decode(p piece) (ok bool) {
+	width := int32(d.page.Width)
+	d.r.seek(p.start)
+	switch {
+	case p.oneD:
+		d.cur, ok = d.r.row1D(d.cur[:0], width)
+	case !d.lost:
+		d.cur, ok = d.r.row2D(d.cur[:0], d.ref, width)
+	}
+	return ok && p.fillFrom(d.r.bit())
+}
+
+// add appends the row decoded last to the page, or what stands for it.
+func (d *rowDecoder) add(whole bool) {
+	d.quality.Rows++
+	d.lost = !whole
+	if !whole {
+		d.page.repeatRow()
+		d.bad++
+		d.quality.BadRows++
+		d.quality.ConsecutiveBad = max(d.quality.ConsecutiveBad, d.bad)
+		return
+	}
+	paint(d.page.addRow(), d.cur)
+	d.bad = 0
+	d.cur, d.ref = d.ref, d.cur
+}

@@ -24,7 +24,7 @@ type conn struct {
 	node   string
 	link   *wire.Link
 	window int64
-	push   func(events []fax.Event, via Via, node string) []uint64
+	news   *feed
 	done   chan struct{} // closed when the reader has returned
 
 	opening sync.Mutex // guards next, and that requests leave in its order
@@ -56,12 +56,12 @@ func isLost(err error) bool {
 	return errors.As(err, &lost)
 }
 
-func newConn(secure net.Conn, node string, answer wire.Answer, push func([]fax.Event, Via, string) []uint64) *conn {
+func newConn(secure net.Conn, node string, answer wire.Answer, news *feed) *conn {
 	c := &conn{
 		node:   node,
 		link:   wire.NewLink(secure, time.Time{}),
 		window: int64(answer.Window),
-		push:   push,
+		news:   news,
 		done:   make(chan struct{}),
 		calls:  map[uint32]*call{},
 	}
@@ -110,7 +110,7 @@ func (c *conn) dispatch(f wire.Frame) error {
 		if err := wire.CheckThenDecode(f.Payload, &e); err != nil {
 			return err
 		}
-		c.push(e.Events, ViaConnection, c.node)
+		c.news.offer(e.Events, ViaConnection, c.node)
 		return nil
 	case wire.GOAWAY:
 		why := failure(f.Payload)
@@ -149,7 +149,7 @@ func (c *conn) begin(ctx context.Context, command string, q wire.Message) (*call
 	if err != nil {
 		return nil, err
 	}
-	r := wire.Request{Command: command, Body: body}
+	r := wire.Request{Command: command, Seen: c.news.seen(), Body: body}
 	if d, ok := ctx.Deadline(); ok {
 		r.Left = uint32(min(max(time.Until(d).Milliseconds(), 1), int64(time.Hour/time.Millisecond)))
 	}

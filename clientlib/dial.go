@@ -134,7 +134,7 @@ func (c *Client) connectTo(ctx context.Context, addr string) (*conn, error) {
 		return nil, fmt.Errorf("%s: %w", addr, err)
 	}
 	name, _ := nodeName(secure.ConnectionState().PeerCertificates[0])
-	return newConn(secure, name, answer, c.feed.offer), nil
+	return newConn(secure, name, answer, c.feed), nil
 }
 
 func preface(secure net.Conn) (wire.Answer, error) {

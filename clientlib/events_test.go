@@ -113,3 +113,18 @@ func TestNobodyTakesEventsForAWhile(t *testing.T) {
 		}
 	}
 }
+
+// TestRequestsNameTheNewestEvent: a node that lags behind the one that told an
+// event must be able to know that it does.
+func TestRequestsNameTheNewestEvent(t *testing.T) {
+	c := start(t, "north")
+	client := login(t, c, "reception", clientlib.Options{})
+	c.Desk.Publish(event(fax.EventReceived))
+	told := <-client.Events()
+	if _, err := client.Inbox(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if seen := c.Desk.Seen("reception"); seen != told.Event.Seq || seen == 0 {
+		t.Errorf("the request named event %d; %d was told", seen, told.Event.Seq)
+	}
+}

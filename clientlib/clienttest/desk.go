@@ -38,6 +38,7 @@ type account struct {
 	events   []fax.Event
 	kept     uint64 // events up to this one are not kept any more
 	acked    map[uint64]int
+	seen     uint64 // newest event that a request of the account has named
 }
 
 type session struct {
@@ -240,6 +241,25 @@ func (d *Desk) Logout(_ context.Context, s fax.Session) error {
 	defer d.mu.Unlock()
 	delete(d.sessions, s.ID)
 	return nil
+}
+
+// Await has nothing to wait for: all servers of the cluster share this desk.
+func (d *Desk) Await(_ context.Context, s fax.Session, seen uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if a := d.accounts[fax.Fold(s.Account)]; a != nil {
+		a.seen = max(a.seen, seen)
+	}
+}
+
+// Seen is the newest event that a request of the account has named.
+func (d *Desk) Seen(name string) uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if a := d.accounts[fax.Fold(name)]; a != nil {
+		return a.seen
+	}
+	return 0
 }
 
 // Ack counts acknowledgements.

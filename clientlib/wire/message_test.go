@@ -35,7 +35,7 @@ func messages() []Message {
 	session := fax.Session{ID: "00ghi", Account: "reception", Rights: fax.Individual, Home: "north", Token: "t.o.k.e.n", Secret: "secret",
 		Expires: 1700000000000, Last: 6, Nodes: []fax.Node{node}, Cluster: "cluster1"}
 	return []Message{
-		&Request{Command: CmdJobs, Left: 5000, Body: msgpack.RawMessage{0x80}},
+		&Request{Command: CmdJobs, Left: 5000, Seen: 7, Body: msgpack.RawMessage{0x80}},
 		&Failure{fax.Error{Kind: fax.NotFound, Text: "there is no job \"00abc\""}},
 		&Done{},
 		&Progress{Offset: 65536},

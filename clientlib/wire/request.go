@@ -10,6 +10,7 @@ import (
 type Request struct {
 	Command string             `msgpack:"c"`
 	Left    uint32             `msgpack:"t,omitempty"` // ms until the client gives up, 0: no deadline
+	Seen    uint64             `msgpack:"s,omitempty"` // newest event the client has been told: the answer is to be no older
 	Body    msgpack.RawMessage `msgpack:"b"`
 }
 

@@ -30,6 +30,9 @@ type Entry interface {
 
 // News is an account's events.
 type News interface {
+	// Await returns when this node knows the account's events up to number
+	// seen, which another node may have told the client, or after a short while.
+	Await(ctx context.Context, s fax.Session, seen uint64)
 	Ack(ctx context.Context, s fax.Session, seqs []uint64) error
 	Events(ctx context.Context, s fax.Session, after uint64, limit int) ([]fax.Event, error)
 }

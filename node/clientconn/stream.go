@@ -74,6 +74,7 @@ func (c *conn) request(ctx context.Context, f wire.Frame) error {
 	}
 	c.wg.Go(func() {
 		defer c.end(s)
+		c.desk.Await(ctx, c.session, r.Seen)
 		s.finish(ctx, r.Command, s.work(ctx, do, r.Body))
 	})
 	return nil

@@ -168,6 +168,31 @@ func (d *Desk) Logout(_ context.Context, s fax.Session) error {
 	return nil
 }
 
+// Await returns when this node's ledger has the account's events up to number
+// seen, so that a client which another node has told of a fax finds it here, or
+// after Staleness: an island answers with what it has.
+func (d *Desk) Await(ctx context.Context, s fax.Session, seen uint64) {
+	if last, err := d.cfg.Ledger.LastEvent(s.Account); err != nil || last >= seen {
+		return // as nearly always
+	}
+	bell, stop := d.cfg.Ledger.Watch()
+	defer stop()
+	timer := time.NewTimer(Staleness)
+	defer timer.Stop()
+	for {
+		if last, err := d.cfg.Ledger.LastEvent(s.Account); err != nil || last >= seen {
+			return
+		}
+		select {
+		case <-bell:
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // Ack takes the client's word that it has events, by whatever way.
 func (d *Desk) Ack(_ context.Context, s fax.Session, seqs []uint64) error {
 	if _, err := d.who(s, 0); err != nil {

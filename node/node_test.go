@@ -53,7 +53,7 @@ func found(t *testing.T) *town {
 	x.Reserve("0399", exchange.AlwaysBusy)
 	w := &town{t: t, x: x, nodes: map[string]*Node{}, dirs: map[string]string{}, peer: map[string]string{}, log: io.Discard}
 	if os.Getenv("FAXMESH_TEST_LOG") != "" {
-		w.log = t.Output()
+		w.log = os.Stderr // not t.Output: memberlist may log after the test
 	}
 	hash, err := desk.HashPassword(password)
 	if err != nil {
@@ -76,7 +76,27 @@ func found(t *testing.T) *town {
 		}
 		w.open(name)
 	}
+	w.settle()
 	return w
+}
+
+// settle waits until all nodes vote and each sees the lines of all.
+func (w *town) settle() {
+	w.t.Helper()
+	waitFor(w.t, "the nodes know one another", func() bool {
+		for _, n := range w.nodes {
+			voters := 0
+			for _, m := range n.Cluster().Members() {
+				if m.Voter && m.Alive {
+					voters++
+				}
+			}
+			if voters != len(names) || len(n.Cluster().Presence().Lines()) != 2*len(names) {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 func patience(t *testing.T) context.Context {
@@ -165,7 +185,7 @@ func must[T any](v T, err error) func(t *testing.T) T {
 // the kind. It returns all.
 func until(t *testing.T, c *clientlib.Client, id string, kind fax.EventKind) (all []clientlib.Delivery) {
 	t.Helper()
-	timeout := time.After(60 * time.Second)
+	timeout := time.After(30 * time.Second)
 	for {
 		select {
 		case d, open := <-c.Events():
@@ -358,6 +378,11 @@ func (w *town) spool(t *testing.T) {
 	w.open("west")
 	told := until(t, records, "", fax.EventReceived)
 	id := told[len(told)-1].Event.Fax
+	// South may not have seen yet that west is back.
+	waitFor(t, "the page can be fetched", func() bool {
+		_, err := records.Fetch(patience(t), id, io.Discard)
+		return err == nil
+	})
 	if pages := fetch(t, records, id); len(pages) != 1 || !bytes.Equal(pages[0].Pix, image.Pix) {
 		t.Errorf("%d pages, or another page", len(pages))
 	}

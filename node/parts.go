@@ -144,6 +144,12 @@ func (p *parts) deliver(ctx context.Context, f fax.ReceivedFax, pages modem.Page
 	}
 	doc.Pages = pages.Len()
 	f.Fax = doc
+	// The call goes on record first: when that is done this node's ledger is
+	// up to date, as it may not be just after a start, and has today's routes.
+	if _, err := p.cluster.Propose(ctx, ledger.Note{Activity: fax.Activity{At: f.At, Who: f.Node, Node: f.Node, What: "call-taken",
+		Object: f.ID, Detail: fmt.Sprintf("line %s, %d pages, status %d", f.Line, doc.Pages, f.Status)}}); err != nil {
+		return err
+	}
 	routes, err := p.cluster.Ledger().Routes()
 	if err != nil {
 		return err

@@ -65,6 +65,9 @@ func (d *Desk) OpenFax(ctx context.Context, s fax.Session, id string) (fax.Docum
 		return fax.Document{}, nil, fax.Errorf(fax.NotFound, "the fax %.80q has no pages", id)
 	}
 	r, err := d.cfg.Blobs.Open(ctx, doc.Hash)
+	if err != nil && fax.KindOf(err) == fax.NotFound { // the fax is there, its pages are out of reach
+		return fax.Document{}, nil, fax.Errorf(fax.Unavailable, "the pages of %s are on servers that cannot be reached now; try again later", full)
+	}
 	if err != nil {
 		return fax.Document{}, nil, fmt.Errorf("open the pages of %s: %w", full, err)
 	}

@@ -49,13 +49,14 @@ func (p *parts) Propose(ctx context.Context, c ledger.Command) (ledger.Result, e
 
 func (p *parts) IsLeader() bool { return p.cluster.IsLeader() }
 
-// Pending is the jobs that run, then the newest that wait.
+// Pending is the jobs that run, then those that wait, the oldest first; of
+// these as many as the ledger lists at once.
 func (p *parts) Pending() ([]fax.Job, error) {
 	running, err := p.cluster.Ledger().Jobs(ledger.JobFilter{States: []fax.State{fax.Assigned, fax.Dialing, fax.Sending}})
 	if err != nil {
 		return nil, err
 	}
-	waiting, err := p.cluster.Ledger().Jobs(ledger.JobFilter{States: []fax.State{fax.Queued}})
+	waiting, err := p.cluster.Ledger().Jobs(ledger.JobFilter{States: []fax.State{fax.Queued}, Oldest: true})
 	return append(running, waiting...), err
 }
 

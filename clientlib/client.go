@@ -81,9 +81,6 @@ func (c *Client) Node() string {
 // numbers. It ends with the session; Err says why.
 func (c *Client) Events() <-chan Delivery { return c.feed.out }
 
-// Seen is the number of the newest event that was taken from Events.
-func (c *Client) Seen() uint64 { return c.feed.seen() }
-
 // Err is why the session has ended; nil while it has not, and after Logout.
 func (c *Client) Err() error {
 	c.mu.Lock()

@@ -149,7 +149,7 @@ func (c *conn) begin(ctx context.Context, command string, q wire.Message) (*call
 	if err != nil {
 		return nil, err
 	}
-	r := wire.Request{Command: command, Seen: c.news.seen(), Body: body}
+	r := wire.Request{Command: command, Seen: c.news.newest(), Body: body}
 	if d, ok := ctx.Deadline(); ok {
 		r.Left = uint32(min(max(time.Until(d).Milliseconds(), 1), int64(time.Hour/time.Millisecond)))
 	}

@@ -64,9 +64,6 @@ func TestEventsComeOnceByWhicheverWay(t *testing.T) {
 	for seq := uint64(1); seq <= 3; seq++ {
 		settled(t, c, seq)
 	}
-	if client.Seen() != 3 {
-		t.Errorf("seen %d", client.Seen())
-	}
 }
 
 func TestEventsAreBroughtInOrder(t *testing.T) {

@@ -49,6 +49,7 @@ type feed struct {
 	mu      sync.Mutex
 	started bool
 	next    uint64 // number of the event that leaves next
+	known   uint64 // number of the newest event that has come
 	waiting map[uint64]Delivery
 	unacked []uint64
 	behind  bool // there may be events that nobody will tell unasked
@@ -68,7 +69,7 @@ func newFeed() *feed {
 func (f *feed) start(after uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.started, f.next, f.behind = true, after+1, true
+	f.started, f.next, f.known, f.behind = true, after+1, after, true
 	ring(f.bell)
 }
 
@@ -80,10 +81,11 @@ func (f *feed) ask() {
 	ring(f.bell)
 }
 
-func (f *feed) seen() uint64 {
+// newest is the number of the newest event that has come, by whatever way.
+func (f *feed) newest() uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return max(f.next, 1) - 1
+	return f.known
 }
 
 // offer takes events that came and returns the numbers of those that need not
@@ -96,6 +98,7 @@ func (f *feed) offer(events []fax.Event, via Via, node string) []uint64 {
 	}
 	taken := make([]uint64, 0, len(events))
 	for _, e := range events {
+		f.known = max(f.known, e.Seq)
 		_, twice := f.waiting[e.Seq]
 		switch {
 		case twice || e.Seq < f.next:

@@ -161,8 +161,8 @@ func TestWhatIsNotKeptIsPassedOver(t *testing.T) {
 		if waited := time.Since(begin); waited < maxAsks/2*gapWait || waited > 2*maxAsks*gapWait {
 			t.Errorf("waited %v", waited)
 		}
-		if f.seen() != 10 {
-			t.Errorf("seen %d", f.seen())
+		if f.newest() != 10 {
+			t.Errorf("newest is %d", f.newest())
 		}
 	})
 }

@@ -83,33 +83,35 @@ func (a *app) watch(ctx context.Context, w watching) error {
 	}
 	defer c.Close()
 	fmt.Fprintf(a.Err, "watching: notifications to TCP port %d, logged in at %s\n", listener.Port(), c.Node())
-	err = a.watchEvents(ctx, c, w, late)
-	return errors.Join(err, p.saw(l.Account, c.Seen()))
+	last, err := a.watchEvents(ctx, c, w, late)
+	return errors.Join(err, p.saw(l.Account, max(last, l.Seen)))
 }
 
-func (a *app) watchEvents(ctx context.Context, c *clientlib.Client, w watching, late <-chan time.Time) error {
+// watchEvents prints events; last is the number of the last one printed.
+func (a *app) watchEvents(ctx context.Context, c *clientlib.Client, w watching, late <-chan time.Time) (last uint64, err error) {
 	for seen := 0; w.count == 0 || seen < w.count; seen++ {
 		select {
 		case <-ctx.Done():
 			if w.count == 0 {
-				return nil // this is how watching ends
+				return last, nil // this is how watching ends
 			}
-			return ctx.Err()
+			return last, ctx.Err()
 		case <-late:
 			if w.count == 0 {
-				return nil
+				return last, nil
 			}
-			return &terminal.Error{Status: statusTimeout, Err: fmt.Errorf("time is up after %d of %d events", seen, w.count)}
+			return last, &terminal.Error{Status: statusTimeout, Err: fmt.Errorf("time is up after %d of %d events", seen, w.count)}
 		case d, open := <-c.Events():
 			if !open {
-				return errors.Join(c.Err(), errors.New("the session is over; log in again"))
+				return last, errors.Join(c.Err(), errors.New("the session is over; log in again"))
 			}
 			if err := a.tell(d, w.json); err != nil {
-				return err
+				return last, err
 			}
+			last = d.Event.Seq
 		}
 	}
-	return nil
+	return last, nil
 }
 
 func (a *app) tell(d clientlib.Delivery, asJSON bool) error {

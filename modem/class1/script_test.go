@@ -55,7 +55,9 @@ func play(t *testing.T, steps script) (port io.ReadWriteCloser, done func()) {
 			}
 			io.WriteString(modem, s.answer)
 		}
-		if rest, _ := io.ReadAll(r); len(rest) > 0 {
+		// A modem that ends a signal early may be given more of its data, here
+		// zeros, before the host has heard of it.
+		if rest, _ := io.ReadAll(r); len(bytes.Trim(rest, "\x00")) > 0 {
 			t.Errorf("behind the script the host says %q", rest)
 		}
 	})

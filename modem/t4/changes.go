@@ -54,28 +54,37 @@ func word(b []byte) uint64 {
 	return w
 }
 
-// paint sets the black runs of a white row.
+// paint sets the black runs of a white row. A changing element changes the
+// colour of all pels right of it; the last one of a word is that of the next.
 func paint(row []byte, changes []int32) {
 	n := len(changes) - sentinels
-	for i := 0; i < n; i += 2 { // a black run to the edge ends at a sentinel
-		setRun(row, int(changes[i]), int(changes[i+1]))
+	n += n & 1 // a black run to the edge ends at a sentinel
+	var w uint64
+	at := int32(0) // of the word
+	for _, x := range changes[:n] {
+		for x-at >= 64 {
+			if w == 0 {
+				at = x &^ 63 // all white up to there
+				break
+			}
+			putWord(row[at>>3:], w)
+			w = -(w & 1)
+			at += 64
+		}
+		w ^= ^uint64(0) >> (x & 63)
+	}
+	if w != 0 {
+		putWord(row[at>>3:], w)
 	}
 }
 
-// setRun makes the pels from x0 up to x1 black.
-func setRun(row []byte, x0, x1 int) {
-	first, last := x0>>3, x1>>3
-	head := byte(0xFF) >> (x0 & 7)
-	tail := ^(byte(0xFF) >> (x1 & 7))
-	if first == last {
-		row[first] |= head & tail
+// putWord is the inverse of word.
+func putWord(b []byte, w uint64) {
+	if len(b) >= 8 {
+		binary.BigEndian.PutUint64(b, w)
 		return
 	}
-	row[first] |= head
-	for i := first + 1; i < last; i++ {
-		row[i] = 0xFF
-	}
-	if tail != 0 {
-		row[last] |= tail
+	for i := range b {
+		b[i] = byte(w >> (56 - 8*i))
 	}
 }

@@ -106,8 +106,8 @@ func (r *reader) row1D(cur []int32, width int32) ([]int32, bool) {
 // each beginning with an octet. It ends at the end of data or when maxRows rows
 // are there. Damage ends the page as in DecodeMMR.
 func DecodeRLE(data []byte, width, maxRows int) (*Bitmap, error) {
-	page, err := emptyPage(width, min(maxRows, len(data)))
-	if err != nil {
+	page := new(Bitmap)
+	if err := page.reset(width, min(maxRows, len(data))); err != nil {
 		return page, err
 	}
 	r := reader{data: data}

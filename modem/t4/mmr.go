@@ -3,6 +3,7 @@ package t4
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 )
 
 // Errors of the decoders.
@@ -87,41 +88,37 @@ func otherColour(b int, d int32) int {
 // damage are returned with an error that wraps ErrDamaged. The bitmap is never
 // nil.
 func DecodeMMR(data []byte, width, maxRows int) (*Bitmap, error) {
-	page, err := emptyPage(width, min(maxRows, len(data)*8))
-	if err != nil {
-		return page, err
+	page := new(Bitmap)
+	err := page.DecodeMMR(data, width, maxRows)
+	return page, err
+}
+
+// DecodeMMR is the function DecodeMMR in the memory that page has.
+func (page *Bitmap) DecodeMMR(data []byte, width, maxRows int) error {
+	if err := page.reset(width, min(maxRows, len(data)*8)); err != nil {
+		return err
 	}
 	r := reader{data: data}
 	ref := closeChanges(changesFor(width), int32(width))
 	cur := changesFor(width)
 	for {
 		if r.fill(); r.endOfPage() {
-			return page, nil
+			return nil
 		}
 		if page.Height >= min(maxRows, MaxRows) {
-			return page, fmt.Errorf("%w: it has more than %d rows", ErrTooLarge, page.Height)
+			return fmt.Errorf("%w: it has more than %d rows", ErrTooLarge, page.Height)
+		}
+		if r.sameRow(ref) {
+			page.repeatRow()
+			continue
 		}
 		var ok bool
 		if cur, ok = r.row2D(cur[:0], ref, int32(width)); !ok {
-			return page, fmt.Errorf("%w in row %d, near octet %d", ErrDamaged, page.Height, min(r.bit()/8, len(data)))
+			return fmt.Errorf("%w in row %d, near octet %d", ErrDamaged, page.Height, min(r.bit()/8, len(data)))
 		}
 		paint(page.addRow(), cur)
 		cur, ref = ref, cur
 	}
-}
-
-// commonRows is the length up to which a page never grows: A4 at 7.7 lines/mm
-// and some more.
-const commonRows = 2400
-
-// emptyPage returns a page to append rows to, probably as many as given.
-func emptyPage(width, rows int) (*Bitmap, error) {
-	if width < 1 || width > MaxWidth {
-		return NewBitmap(0, 0), fmt.Errorf("%w: width %d is not in 1..%d", ErrTooLarge, width, MaxWidth)
-	}
-	page := NewBitmap(width, 0)
-	page.Pix = make([]byte, 0, max(0, min(rows, commonRows))*page.Stride)
-	return page, nil
 }
 
 // endOfPage reports whether EOFB or nothing but padding follows. The first EOL
@@ -137,49 +134,95 @@ func (r *reader) endOfPage() bool {
 	return r.acc == 0 || r.n >= eolBits && r.peek(eolBits) == eolWord && r.acc<<eolBits == 0
 }
 
-// row2D reads a row in two dimensions; see the writer's. It is false if the
-// row is damaged.
+// sameRow reads a row that is like its reference line: it is coded by one V0
+// for each changing element and for the edge. Rows that follow one another are
+// alike more often than not.
+func (r *reader) sameRow(ref []int32) bool {
+	v0 := len(ref) - sentinels + 1
+	if v0 > r.n || v0 > bits.LeadingZeros64(^r.acc) {
+		return false
+	}
+	r.skip(v0)
+	return true
+}
+
+// row2D reads a row in two dimensions into cur; see the writer's. It is false
+// if the row is damaged. cur and ref have room for the changing elements of any
+// row.
+//
+// The loop goes round for each code word of a page. So the reader's state is in
+// variables, and the modes that make up most of a page share one path without a
+// branch that depends on which one it is.
 func (r *reader) row2D(cur, ref []int32, width int32) ([]int32, bool) {
-	a0 := int32(-1)
+	cur = cur[:cap(cur)]
+	n := 0 // changing elements in cur
 	b := 0 // b1 is ref[b]
+	a0 := int32(-1)
+	acc, left := r.acc, r.n
 	for a0 < width {
-		for ref[b] <= a0 {
+		if left < modeBits+2*runBits {
+			r.acc, r.n = acc, left
+			r.fill()
+			acc, left = r.acc, r.n
+		}
+		m := modeTable[acc>>(64-modeBits)]
+		acc <<= m.n & 63
+		left -= int(m.n)
+		if m.mode >= modeVL3 {
+			a1 := ref[b] + int32(m.mode) - int32(modeV0)
+			if a1 <= a0 {
+				return cur[:n], false
+			}
+			a0 = a1
+			cur[n] = a1
+			n++
+			if b > 0 && ref[b-1] > a1 { // only if a1 is left of ref[b]
+				b--
+				continue
+			}
+			b++
+		} else if m.mode == modeHorizontal {
+			colour := n & 1
+			e1 := runTables[colour][acc>>(64-runBits)]
+			e2 := runTables[colour^1][acc<<(e1.len()&63)>>(64-runBits)]
+			first, second := e1.pels(), e2.pels()
+			if 0 < first && first < 64 && 0 < second && second < 64 {
+				acc <<= (e1.len() + e2.len()) & 63
+				left -= e1.len() + e2.len()
+				a1 := max(a0, 0) + first
+				a0 = a1 + second
+				if a0 > width {
+					return cur[:n], false
+				}
+				cur[n], cur[n+1] = a1, a0
+				n += 2
+			} else {
+				r.acc, r.n = acc, left
+				first, second = r.run(runTables[colour]), r.run(runTables[colour^1])
+				acc, left = r.acc, r.n
+				a1 := max(a0, 0) + first
+				a0 = a1 + second
+				if first < 0 || second < 0 || a0 > width {
+					return cur[:n], false
+				}
+				n = len(addChange(addChange(cur[:n], a1, width), a0, width))
+			}
+		} else if m.mode == modePass {
+			a0 = ref[b+1]
+			b += 2
+			continue
+		} else {
+			return cur[:n], false
+		}
+		for ref[b] <= a0 && a0 < width {
 			b += 2
 		}
-		if r.n < modeBits {
-			r.fill()
-		}
-		m := modeTable[r.acc>>(64-modeBits)]
-		r.skip(int(m.n))
-		switch m.mode {
-		case modeNone:
-			return cur, false
-		case modePass:
-			a0 = ref[b+1]
-		case modeHorizontal:
-			colour := len(cur) & 1
-			white, black := runTables[colour], runTables[colour^1]
-			first, second := r.run(white), r.run(black)
-			a1 := max(a0, 0) + first
-			a2 := a1 + second
-			if first < 0 || second < 0 || a2 > width {
-				return cur, false
-			}
-			cur = addChange(addChange(cur, a1, width), a2, width)
-			a0 = a2
-		default:
-			d := int32(m.mode) - int32(modeV0)
-			a1 := ref[b] + d
-			if a1 <= a0 || a1 > width {
-				return cur, false
-			}
-			if a0 = a1; a1 < width {
-				cur = append(cur, a1)
-			}
-			b = otherColour(b, d)
-		}
 	}
-	return closeChanges(cur, width), !r.ended()
+	r.acc, r.n = acc, left
+	if n > 0 && cur[n-1] == width {
+		n--
+	}
+	return closeChanges(cur[:n], width), a0 == width && !r.ended()
 }
 
 // addChange appends a changing element. A run of no pels takes back the change

@@ -12,13 +12,27 @@ type Quality struct {
 // alignment, noise before the first EOL and behind the last, and a missing RTC.
 // At most maxRows rows are returned. The bitmap is never nil.
 func DecodeMH(data []byte, width, maxRows int) (*Bitmap, Quality) {
-	return decodeT4(data, width, maxRows, false)
+	page := new(Bitmap)
+	q := page.DecodeMH(data, width, maxRows)
+	return page, q
+}
+
+// DecodeMH is the function DecodeMH in the memory that page has.
+func (page *Bitmap) DecodeMH(data []byte, width, maxRows int) Quality {
+	return page.decodeT4(data, width, maxRows, false)
 }
 
 // DecodeMR decodes a T.4 page in two dimensions, as DecodeMH does. Rows that
 // refer to a damaged one count as damaged.
 func DecodeMR(data []byte, width, maxRows int) (*Bitmap, Quality) {
-	return decodeT4(data, width, maxRows, true)
+	page := new(Bitmap)
+	q := page.DecodeMR(data, width, maxRows)
+	return page, q
+}
+
+// DecodeMR is the function DecodeMR in the memory that page has.
+func (page *Bitmap) DecodeMR(data []byte, width, maxRows int) Quality {
+	return page.decodeT4(data, width, maxRows, true)
 }
 
 // endEOLs in succession end a page. One less than RTC has, for one that the
@@ -27,10 +41,9 @@ const endEOLs = rtcEOLs - 1
 
 // decodeT4 cuts the data at the EOLs, at whatever bit they are, and decodes
 // each piece on its own: so a broken code never swallows the row after it.
-func decodeT4(data []byte, width, maxRows int, twoD bool) (*Bitmap, Quality) {
-	page, err := emptyPage(width, min(maxRows, len(data)*8/eolBits))
-	if err != nil {
-		return page, Quality{}
+func (page *Bitmap) decodeT4(data []byte, width, maxRows int, twoD bool) Quality {
+	if err := page.reset(width, min(maxRows, len(data)*8/eolBits)); err != nil {
+		return Quality{}
 	}
 	d := rowDecoder{
 		r: reader{data: data}, page: page, lost: true,
@@ -56,7 +69,7 @@ func decodeT4(data []byte, width, maxRows int, twoD bool) (*Bitmap, Quality) {
 		}
 		run = 1
 	}
-	return page, d.quality
+	return d.quality
 }
 
 // rowDecoder decodes the pieces of a T.4 page one after the other.

@@ -217,3 +217,10 @@ func TestRunCodes(t *testing.T) {
 		}
 	}
 }
+
+// setRun makes the pels from x0 up to x1 black.
+func setRun(row []byte, x0, x1 int) {
+	for x := x0; x < x1; x++ {
+		row[x>>3] |= 0x80 >> (x & 7)
+	}
+}

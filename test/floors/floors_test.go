@@ -79,7 +79,9 @@ func imports(t *testing.T, root string) map[string][]string {
 			return err
 		}
 		pkg := filepath.ToSlash(dir)
-		found[pkg] = found[pkg] // a package without imports is one as well
+		if found[pkg] == nil {
+			found[pkg] = []string{} // a package without imports is one as well
+		}
 		for _, spec := range file.Imports {
 			what, err := strconv.Unquote(spec.Path.Value)
 			if err != nil {

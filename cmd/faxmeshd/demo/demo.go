@@ -78,5 +78,6 @@ func Run(ctx context.Context, opt Options) (err error) {
 	}
 	s.invite(opt.Out, opt.JSON)
 	<-ctx.Done()
+	line.say("demo", "stopping", "the nodes are stopped", nil)
 	return nil
 }

@@ -156,7 +156,7 @@ func TestConnSwitchesToDataBehindConnect(t *testing.T) {
 			t.Fatalf("result %v, %q, %v", code, info, err)
 		}
 		var data []byte
-		err = c.ReadData(t.Context(), 100, time.Second, time.Second, func(p []byte) { data = append(data, p...) })
+		err = c.ReadData(t.Context(), 100, time.Second, time.Second, func(p []byte) bool { data = append(data, p...); return true })
 		if err != nil || string(data) != "OK\r\n\x10" {
 			t.Fatalf("data %q, %v", data, err)
 		}
@@ -174,7 +174,7 @@ func TestConnLimits(t *testing.T) {
 			t.Errorf("silence: %v after %v", err, time.Since(start))
 		}
 		go modem.Write(bytes.Repeat([]byte("x"), 500))
-		if err := c.ReadData(t.Context(), 400, time.Second, time.Minute, func([]byte) {}); !errors.Is(err, ErrTooMuch) {
+		if err := c.ReadData(t.Context(), 400, time.Second, time.Minute, func([]byte) bool { return true }); !errors.Is(err, ErrTooMuch) {
 			t.Errorf("too much data: %v", err)
 		}
 		go modem.Write(bytes.Repeat([]byte("junk\r\n"), maxAnswers+1))

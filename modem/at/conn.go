@@ -294,8 +294,8 @@ func (c *Conn) Result(ctx context.Context, within time.Duration) (Code, []string
 
 // ReadData reads data up to DLE ETX and hands them to sink as they come. No
 // more than limit octets are taken, and the modem may be silent for idle at
-// most; total limits the whole.
-func (c *Conn) ReadData(ctx context.Context, limit int, idle, total time.Duration, sink func([]byte)) error {
+// most; total limits the whole. It ends, too, when sink wants no more.
+func (c *Conn) ReadData(ctx context.Context, limit int, idle, total time.Duration, sink func([]byte) (more bool)) error {
 	end := c.patience(total)
 	var u Unstuffer
 	got := 0
@@ -311,8 +311,7 @@ func (c *Conn) ReadData(ctx context.Context, limit int, idle, total time.Duratio
 		if got += len(out); got > limit {
 			return ErrTooMuch
 		}
-		sink(out)
-		if done {
+		if more := sink(out); done || !more {
 			return nil
 		}
 	}

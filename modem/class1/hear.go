@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 const (
 	frameWait   = 3450 * time.Millisecond // from CONNECT to the end of a V.21 frame: 3 s + 15 %
 	imageIdle   = 5 * time.Second         // a carrier without data
+	lineTime    = 5500 * time.Millisecond // of a page without an EOL: 5 s + 10 % (T.4 4.1.3)
 	probeTime   = time.Second             // for V.21 that +FRM has refused
 	pace        = 50 * time.Millisecond   // between two commands that fail at once
 	noiseAge    = time.Second             // noise that is older than this is silence
@@ -180,7 +182,13 @@ func (h *hearing) frame(ctx context.Context) (got line.Heard, ok bool, err error
 	h.onHook = 0
 	var data []byte
 	limit := h.p.signal(frameWait)
-	err = h.p.conn.ReadData(ctx, line.MaxFrame+fcs, limit, limit, func(p []byte) { data = append(data, p...) })
+	err = h.p.conn.ReadData(ctx, line.MaxFrame+fcs, limit, limit, func(p []byte) bool {
+		data = append(data, p...)
+		return !instead(data).Final()
+	})
+	if err == nil && instead(data).Final() {
+		return line.Heard{}, false, nil
+	}
 	if errors.Is(err, at.ErrTimeout) || errors.Is(err, at.ErrTooMuch) {
 		return line.Heard{Kind: line.Noise}, true, h.p.abort(ctx)
 	}
@@ -202,17 +210,37 @@ func (h *hearing) frame(ctx context.Context) (got line.Heard, ok bool, err error
 	return line.Heard{Kind: line.Frame, Good: good, Data: data}, true, nil
 }
 
+// instead is the result code, if it is one, that came in place of a frame. Some
+// modems that lose the carrier behind CONNECT say so without the DLE ETX that
+// ends the data. A frame begins with FF.
+func instead(data []byte) at.Code {
+	if len(data) == 0 || data[0] != at.CR && data[0] != at.LF {
+		return at.Info
+	}
+	var lines at.Lines
+	for _, b := range data {
+		if text, ok := lines.Feed(b); ok {
+			return at.Parse(text)
+		}
+	}
+	return at.Info
+}
+
 // data reads the image behind a CONNECT, to the end of its carrier.
 func (h *hearing) data(ctx context.Context, t at.Trait) (line.Heard, error) {
 	h.onHook = 0
-	k := &keeper{want: h.listen.Want}
-	limit, total := k.limits(t.Rate.BitsPerSecond())
+	bps := t.Rate.BitsPerSecond()
+	k := &keeper{want: h.listen.Want, maxGap: int(lineTime * time.Duration(bps) / time.Second)}
+	limit, total := k.limits(bps)
 	err := h.p.conn.ReadData(ctx, limit, h.p.signal(imageIdle), h.p.signal(total), k.take)
 	if errors.Is(err, at.ErrTimeout) || errors.Is(err, at.ErrTooMuch) {
 		return line.Heard{Kind: line.Noise}, h.p.abort(ctx)
 	}
 	if err != nil {
 		return line.Heard{}, h.broken(ctx, err)
+	}
+	if k.gap > k.maxGap { // the rest of it is not worth the line
+		return k.heard(), h.p.abort(ctx)
 	}
 	// NO CARRIER as a rule, OK or ERROR with some: all of them are the end.
 	if _, _, err := h.p.conn.Result(ctx, h.p.reply()); err != nil {
@@ -235,6 +263,9 @@ type keeper struct {
 	data    []byte
 	frames  [][]byte
 	decoder hdlc.Decoder
+	maxGap  int // bits of a Page without an EOL
+	gap     int // of them so far
+	zeros   int // in a row before the next bit
 }
 
 // maxKept frames of a block: those that fit into a partial page, and RCPs.
@@ -253,14 +284,33 @@ func (k *keeper) limits(bps int) (octets int, total time.Duration) {
 	return octets, min(time.Duration(octets)*8*time.Second/time.Duration(bps)+imageIdle, longestPage)
 }
 
-func (k *keeper) take(p []byte) {
+func (k *keeper) take(p []byte) (more bool) {
 	if k.want != line.Block {
 		k.data = append(k.data, p...)
-		return
+		return k.want != line.Page || k.scan(p)
 	}
 	for _, f := range k.decoder.Feed(p) {
 		k.keep(f)
 	}
+	return true
+}
+
+// scan looks for EOLs, which are 11 zeros at least and a one, and says whether
+// there has been one lately.
+func (k *keeper) scan(p []byte) (lately bool) {
+	const eol = 11
+	for _, b := range p {
+		k.gap += 8
+		if b == 0 {
+			k.zeros += 8
+			continue
+		}
+		if k.zeros+bits.TrailingZeros8(b) >= eol {
+			k.gap = 0
+		}
+		k.zeros = bits.LeadingZeros8(b)
+	}
+	return k.gap <= k.maxGap
 }
 
 func (k *keeper) keep(f hdlc.Frame) {

@@ -17,6 +17,7 @@ const (
 	leadFlags  = 200 * time.Millisecond  // before the first ECM frame (T.4 Annex A)
 	frameTime  = 8 * time.Second         // for one V.21 frame, preamble included (T.31 8.3.5)
 	drainTime  = 10 * time.Second        // beyond the time the octets take, until OK
+	maxAhead   = 16 << 10                // octets of an image that port and modem may hold
 	hushTime   = 3 * time.Second         // for the far end to fall silent
 	writeChunk = 1024
 )
@@ -52,10 +53,15 @@ func (c *call) Now() time.Duration {
 	return time.Duration(float64(c.p.now().Sub(c.begun)) * c.p.cfg.Speed)
 }
 
-// Say implements line.Line.
+// Say implements line.Line. When ctx is done it breaks an image off; V.21 frames
+// and all that leads to a signal are short and run to their end, because an
+// answer of the modem that nobody waits for would be taken for the next one.
 func (c *call) Say(ctx context.Context, s line.Signal) error {
 	if c.lost {
 		return line.ErrHungUp
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	if s.Kind == line.Frames {
 		return c.sayFrames(ctx, s.Frames)
@@ -94,7 +100,8 @@ func imageData(s line.Signal) ([]byte, error) {
 
 // sayFrames sends V.21 frames. The modem makes the check sequence, and tells by
 // the final bit whether another frame follows.
-func (c *call) sayFrames(ctx context.Context, frames [][]byte) error {
+func (c *call) sayFrames(said context.Context, frames [][]byte) error {
+	ctx := context.WithoutCancel(said)
 	if len(frames) == 0 || len(frames) > line.MaxFrames {
 		return fmt.Errorf("class1: %d frames in one signal", len(frames))
 	}
@@ -105,7 +112,7 @@ func (c *call) sayFrames(ctx context.Context, frames [][]byte) error {
 	}
 	for i, f := range frames {
 		if len(f) > line.MaxFrame || hdlc.Final(f) != (i == len(frames)-1) {
-			return errors.Join(fmt.Errorf("class1: frame %d is too long or has a wrong final bit", i), c.stop(ctx))
+			return errors.Join(fmt.Errorf("class1: frame %d is too long or has a wrong final bit", i), c.stop(ctx, drainTime))
 		}
 		if err := c.p.conn.Write(ctx, at.AppendData(nil, f), c.p.signal(frameTime)); err != nil {
 			return c.p.fault("send a frame", err)
@@ -123,16 +130,18 @@ func (c *call) sayFrames(ctx context.Context, frames [][]byte) error {
 		}
 	}
 	c.heard = false
-	return ctx.Err()
+	return said.Err()
 }
 
 // sayImage sends data behind the training of t.
 func (c *call) sayImage(ctx context.Context, t at.Trait, data []byte) error {
-	if err := c.start(ctx, fmt.Sprintf("AT+FTM=%d", t.Code)); err != nil {
+	lasting := context.WithoutCancel(ctx)
+	if err := c.start(lasting, fmt.Sprintf("AT+FTM=%d", t.Code)); err != nil {
 		return err
 	}
 	c.heard = false
-	length := t.Training + time.Duration(len(data))*8*time.Second/time.Duration(t.Rate.BitsPerSecond())
+	octet := 8 * time.Second / time.Duration(t.Rate.BitsPerSecond())
+	length := t.Training + time.Duration(len(data))*octet
 	limit := time.Now().Add(c.p.signal(length + drainTime))
 	wire := make([]byte, 0, 2*writeChunk)
 	for len(data) > 0 {
@@ -140,23 +149,23 @@ func (c *call) sayImage(ctx context.Context, t at.Trait, data []byte) error {
 		wire, data = at.AppendStuffed(wire[:0], data[:n]), data[n:]
 		err := c.p.conn.Write(ctx, wire, time.Until(limit))
 		if ctx.Err() != nil {
-			return errors.Join(ctx.Err(), c.stop(ctx))
+			return errors.Join(ctx.Err(), c.stop(lasting, maxAhead*octet+drainTime))
 		}
 		if err != nil {
 			return c.p.fault("send image data", err)
 		}
 		if c.p.conn.Pending() && len(data) > 0 { // nothing is due before the end
-			code, err := c.result(ctx, c.p.reply())
+			code, err := c.result(lasting, c.p.reply())
 			if err != nil {
 				return err
 			}
-			return errors.Join(c.gone("image data", code), c.p.drain(ctx))
+			return errors.Join(c.gone("image data", code), c.p.drain(lasting))
 		}
 	}
-	if err := c.p.conn.Write(ctx, []byte{at.DLE, at.ETX}, time.Until(limit)); err != nil {
+	if err := c.p.conn.Write(lasting, []byte{at.DLE, at.ETX}, time.Until(limit)); err != nil {
 		return c.p.fault("send image data", err)
 	}
-	code, err := c.result(context.WithoutCancel(ctx), time.Until(limit))
+	code, err := c.result(lasting, time.Until(limit))
 	if err != nil {
 		return err
 	}
@@ -220,18 +229,19 @@ func (c *call) settle(ctx context.Context) error {
 	case implicitHear:
 		return c.p.abort(ctx)
 	case implicitSay:
-		return c.stop(ctx)
+		return c.stop(ctx, drainTime)
 	}
 	return nil
 }
 
-// stop ends a transmission before its time. It has its own limit.
-func (c *call) stop(ctx context.Context) error {
+// stop ends a transmission before its time, within so much line time: what the
+// modem has been given is still said.
+func (c *call) stop(ctx context.Context, within time.Duration) error {
 	ctx = context.WithoutCancel(ctx)
-	if err := c.p.conn.Write(ctx, []byte{at.DLE, at.ETX}, c.p.signal(drainTime)); err != nil {
+	if err := c.p.conn.Write(ctx, []byte{at.DLE, at.ETX}, c.p.signal(within)); err != nil {
 		return c.p.fault("stop transmission", err)
 	}
-	_, err := c.result(ctx, c.p.signal(drainTime))
+	_, err := c.result(ctx, c.p.signal(within))
 	return err
 }
 

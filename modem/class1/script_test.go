@@ -94,6 +94,7 @@ func TestSendingDialogue(t *testing.T) {
 		{"AT+FRH=3\r", "\r\nCONNECT\r\n" + bad + "\r\nERROR\r\n"},
 		{"AT+FRH=3\r", "\r\nNO CARRIER\r\n"},
 		{"AT+FRH=3\r", "\r\nCONNECT\r\n\x10\x03\r\nNO CARRIER\r\n"},
+		{"AT+FRH=3\r", "\r\nCONNECT\r\n\r\nNO CARRIER\r\n"}, // its data have no end
 		{"AT+FRH=3\r", "\r\nCONNECT\r\n" + withFCS(dis) + "\r\nOK\r\n"},
 		{"AT+FRS=7\r", "\r\nERROR\r\n"},
 		{"AT+FTS=7\r", "\r\nOK\r\n"},
@@ -112,8 +113,12 @@ func TestSendingDialogue(t *testing.T) {
 		if h, err := l.Hear(t.Context(), v21); err != nil || h.Kind != line.Frame || h.Good {
 			t.Errorf("bad frame: %+v, %v", h, err)
 		}
+		before := l.Now()
 		if h, err := l.Hear(t.Context(), v21); err != nil || !h.Good || !bytes.Equal(h.Data, dis) {
 			t.Errorf("good frame: %+v, %v", h, err)
+		}
+		if took := l.Now() - before; took > time.Second {
+			t.Errorf("the hitches took %v", took)
 		}
 		if err := l.Say(t.Context(), line.Signal{Kind: line.Frames, Frames: [][]byte{dcs}}); err != nil {
 			t.Error(err)

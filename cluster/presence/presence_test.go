@@ -131,6 +131,9 @@ func TestMergeIsALattice(t *testing.T) {
 				}
 			}
 		}
+		if len(messages) == 0 {
+			return // only logouts of nobody: there is nothing to bring into order
+		}
 		final := north.State()
 		merged := func(order []int) *Table {
 			table := New("south", 1)

@@ -110,8 +110,16 @@ func CheckName(what, s string) error {
 }
 
 // Fold is the form of an account name that is compared: logins do not care
-// about case.
-func Fold(name string) string { return strings.ToLower(name) }
+// about case. Lower case alone would not do: Σ has two small forms, σ and ς.
+func Fold(name string) string {
+	return strings.Map(func(r rune) rune {
+		first := r // of all that differ from r in case only
+		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+			first = min(first, other)
+		}
+		return unicode.ToLower(first)
+	}, name)
+}
 
 // CheckNumber says whether s can be dialled: digits with + * # and the usual
 // separators, at least one digit.

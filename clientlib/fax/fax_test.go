@@ -27,6 +27,21 @@ func TestCheckName(t *testing.T) {
 	}
 }
 
+func TestFold(t *testing.T) {
+	for _, same := range [][]string{
+		{"reception", "Reception", "RECEPTION"}, {"straße", "STRAẞE"}, {"οδυσσεύς", "ΟΔΥΣΣΕΎΣ", "Οδυσσεύσ"}, {"kelvin", "\u212Aelvin"}, {"", ""},
+	} {
+		for _, name := range same {
+			if got := Fold(name); got != Fold(same[0]) || got != Fold(got) {
+				t.Errorf("%q becomes %q, %q becomes %q", name, got, same[0], Fold(same[0]))
+			}
+		}
+	}
+	if Fold("réception") == Fold("reception") {
+		t.Error("names that differ in more than case are one")
+	}
+}
+
 func TestNumbers(t *testing.T) {
 	for typed, digits := range map[string]string{
 		"0401": "0401", "+49 (30) 555-100": "+4930555100", "0,": "", "030/555.100": "030555100", "*21#": "*21#",

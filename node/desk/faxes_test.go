@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -89,6 +90,9 @@ func TestSubmit(t *testing.T) {
 		wants(t, "odd id", err, fax.Invalid)
 		_, err = d.Submit(t.Context(), s, fax.Order{ID: "order-2", Upload: upload(t, d, s, "%PDF"), Number: "1"})
 		wants(t, "a format that is not accepted", err, fax.Unsupported)
+		if w.blobs.Has(fmt.Sprintf("%x", sha256.Sum256([]byte("%PDF")))) {
+			t.Error("the document that was refused is in the store for ever")
+		}
 		w.mu.Lock()
 		w.down = true
 		w.mu.Unlock()

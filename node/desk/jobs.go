@@ -44,13 +44,14 @@ func (d *Desk) Submit(ctx context.Context, s fax.Session, o fax.Order) (fax.Job,
 		return fax.Job{}, err
 	}
 	defer src.Close()
-	source, err := d.cfg.Blobs.Put(ctx, io.NewSectionReader(src, 0, size))
-	if err != nil {
-		return fax.Job{}, fmt.Errorf("store the document: %w", err)
-	}
+	// Converted first: a document that is refused must not stay in the store.
 	pages, err := d.convert(ctx, src, size, o.Title)
 	if err != nil {
 		return fax.Job{}, err
+	}
+	source, err := d.cfg.Blobs.Put(ctx, io.NewSectionReader(src, 0, size))
+	if err != nil {
+		return fax.Job{}, fmt.Errorf("store the document: %w", err)
 	}
 	at := now()
 	r, err := d.propose(ctx, ledger.Submit{Job: fax.Job{ID: o.ID, Owner: a.Name, Number: o.Number, Title: o.Title,

@@ -85,16 +85,6 @@ func (b *Bitmap) Equal(o *Bitmap) bool {
 	return true
 }
 
-// Resolution is one of T.4's (pels per inch, horizontally by vertically).
-type Resolution struct{ X, Y int }
-
-// The resolutions of Group 3 in R8 pels (T.4 clause 2).
-var (
-	Standard  = Resolution{204, 98}  // R8 x 3.85 lines/mm
-	Fine      = Resolution{204, 196} // R8 x 7.7 lines/mm
-	Superfine = Resolution{204, 391} // R8 x 15.4 lines/mm
-)
-
 // Reverse reverses the order of the bits in every octet of b, in place. The
 // line carries the least significant bit of an octet first (T.31 clause 8).
 func Reverse(b []byte) {

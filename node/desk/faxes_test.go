@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -93,6 +94,14 @@ func TestSubmit(t *testing.T) {
 		if w.blobs.Has(fmt.Sprintf("%x", sha256.Sum256([]byte("%PDF")))) {
 			t.Error("the document that was refused is in the store for ever")
 		}
+		d.uploads.finish(id)
+		for i := range 2 * MaxUploadsSession { // ordered ones do not count
+			submit(t, d, s, fmt.Sprint("one-of-many-", i))
+		}
+		if left, _ := os.ReadDir(d.uploads.dir); len(d.uploads.all) != 1 || len(left) != 1 { // that of order-1 by another
+			t.Errorf("%d uploads and %d files stay", len(d.uploads.all), len(left))
+		}
+		id = upload(t, d, s, "PAGE x")
 		w.mu.Lock()
 		w.down = true
 		w.mu.Unlock()

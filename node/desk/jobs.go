@@ -43,10 +43,18 @@ func (d *Desk) Submit(ctx context.Context, s fax.Session, o fax.Order) (fax.Job,
 	if err != nil {
 		return fax.Job{}, err
 	}
-	defer src.Close()
+	over := false // the upload has served its turn
+	defer func() {
+		src.Close()
+		if over {
+			d.uploads.finish(o.Upload)
+		}
+	}()
 	// Converted first: a document that is refused must not stay in the store.
 	pages, err := d.convert(ctx, src, size, o.Title)
 	if err != nil {
+		var refused *fax.Error
+		over = errors.As(err, &refused)
 		return fax.Job{}, err
 	}
 	source, err := d.cfg.Blobs.Put(ctx, io.NewSectionReader(src, 0, size))
@@ -62,6 +70,7 @@ func (d *Desk) Submit(ctx context.Context, s fax.Session, o fax.Order) (fax.Job,
 	if r.Job == nil {
 		return fax.Job{}, errors.New("the ledger answered a submit without a job")
 	}
+	over = true
 	d.cfg.Log.Info("submitted", "account", a.Name, "job", o.ID, "number", o.Number, "pages", pages.Pages)
 	return *r.Job, nil
 }

@@ -124,6 +124,15 @@ func (u *uploads) removeLocked(up *Upload) {
 	os.Remove(up.file.Name()) // what stays is removed at the next start
 }
 
+// finish ends an upload whose order has been carried out, or never can be.
+func (u *uploads) finish(id string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if up := u.all[id]; up != nil {
+		u.removeLocked(up)
+	}
+}
+
 // drop ends the uploads of a session.
 func (u *uploads) drop(session string) {
 	u.mu.Lock()

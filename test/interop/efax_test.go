@@ -82,10 +82,10 @@ func TestNobodyThere(t *testing.T) {
 	l := startLab(t, 1)
 	ours := l.modem(1, modem.Options{})
 	page := readTIFF(t, letter)[:1]
-	if report := send(t, ours, "5590", page); report.Status != status.Busy {
+	if report := send(t, ours, "55590", page); report.Status != status.Busy {
 		t.Errorf("a busy number: %v (%v)", report.Status, report.Err)
 	}
-	if report := send(t, ours, "5599", page); report.Status != status.NoAnswer {
+	if report := send(t, ours, "55599", page); report.Status != status.NoAnswer {
 		t.Errorf("a number that does not exist: %v (%v)", report.Status, report.Err)
 	}
 }

@@ -5,19 +5,39 @@
  * 20 ms with a delay. Written against libspandsp 0.0.6: it reaches into the
  * state of its T.31 engine, so the version must match.
  *
- *   softexchange -n LINES -d DIR [-s SPEED] [-D DELAY_MS] [-v]
+ *   softexchange --lines N --directory DIR [OPTION...]
  *
- * DIR/1 ... DIR/N are links to the terminals. Line k has the number 555k.
- * 5590 is busy, 5591 rings for ever, every other number does not exist.
- * SPEED is how much faster line time runs than the wall clock. On standard
- * output: "READY" when the links stand, then a line for each call; with -v the
- * AT dialogue on standard error.
+ * DIR/1 ... DIR/N are links to the terminals. Line k has the number Pk, where
+ * P is the prefix, 555 unless told otherwise. P90 is busy, P91 rings for ever,
+ * every other number does not exist. On standard output: "READY" when the links
+ * stand, then a line for each call.
+ *
+ *   -s, --speed X         line time runs X times as fast as the wall clock
+ *   -v, --verbose         the AT dialogue on standard error
+ *       --number P        the prefix of the numbers
+ *       --owner USER      who may open the terminals
+ *
+ * What is wrong with the line, in both directions:
+ *
+ *   -D, --delay MS        from one end to the other, 40 unless told otherwise
+ *       --loss DB         the signal is weaker by so much
+ *       --noise DBM0      white noise is added behind the loss
+ *       --echo DB,MS      each end hears itself again, DB weaker, MS later
+ *       --slip N          each N samples one is left out, or the next time doubled
+ *       --drop EVERY,LEN  each EVERY seconds there is silence for LEN ms
+ *       --cut S           the exchange ends every call S seconds after the answer
+ *
+ * A modem hangs up at ATH and ATZ, when its terminal is closed, and at speed B0,
+ * which stands for dropping DTR: a pseudo-terminal has no modem control lines.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <inttypes.h>
+#include <math.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -45,6 +65,8 @@ enum {
 	DIAL_TIME = 1 * RATE,
 	RING_EVERY = 6 * RATE,
 	RING_LIMIT = 60 * RATE,
+	ALWAYS_BUSY = 90,          /* numbers behind the prefix */
+	RINGS_FOR_EVER = 91,
 };
 
 enum state { IDLE, DIALING, RINGBACK, RINGING, BUSY_TONE, TALKING };
@@ -62,6 +84,8 @@ struct line {
 	bool connect_due;          /* tell the caller from the tick, not from a callback */
 	bool release_due;          /* the other side is gone: reset the modem from the tick */
 	bool open;                 /* somebody has the terminal open */
+	bool dropped;              /* the terminal is at speed B0 */
+	awgn_state_t *noise;
 	int hdlc_len;              /* octets of the V.21 frame being written */
 	bool hdlc_dle;
 	int16_t sent[MAX_DELAY + BLOCK]; /* what the peer will hear, oldest first */
@@ -74,8 +98,21 @@ struct line {
 static struct line lines[MAX_LINES + 1];
 static int count = 2;
 static double speed = 1;
-static int delay = 40 * 8;
 static bool verbose;
+static char prefix[16] = "555";
+
+/* What is wrong with the line; times in samples. */
+static struct {
+	int delay;
+	double gain;               /* of the signal at the other end */
+	double noise;              /* dBm0; 0 for none */
+	double echo_gain;          /* 0 for none */
+	int echo_delay;
+	int64_t slip_every;        /* 0 for never */
+	int64_t drop_every, drop_length;
+	int64_t cut_after;         /* 0 for never */
+} weather = {.delay = 40 * 8, .gain = 1};
+
 static int64_t now;                /* samples since the start */
 static volatile sig_atomic_t stop;
 
@@ -132,7 +169,7 @@ static void report(const struct line *caller, const struct line *called, const c
 	fflush(stdout);
 }
 
-/* hang_up releases l's call; by is what the report says of who did it. */
+/* hang_up releases l's call. */
 static void hang_up(struct line *l)
 {
 	struct line *p = l->peer;
@@ -209,26 +246,27 @@ static int control(t31_state_t *s, void *user, int op, const char *num)
 	}
 }
 
-static struct line *number(const char *digits)
+/* extension is what follows the prefix in a number, 0 if it is not ours. */
+static int extension(const char *digits)
 {
-	int k;
+	size_t n = strlen(prefix);
 
-	if (strncmp(digits, "555", 3) != 0 || strlen(digits) < 4)
-		return NULL;
-	k = atoi(digits + 3);
-	return k >= 1 && k <= count ? &lines[k] : NULL;
+	if (strncmp(digits, prefix, n) != 0 || strlen(digits) > n + 2)
+		return 0;
+	return atoi(digits + n);
 }
 
 /* dialled decides what the exchange does with a number that is complete. */
 static void dialled(struct line *l)
 {
-	struct line *to = number(l->dialed);
+	int k = extension(l->dialed);
+	struct line *to = k >= 1 && k <= count ? &lines[k] : NULL;
 
-	if (strcmp(l->dialed, "5591") == 0) {
+	if (k == RINGS_FOR_EVER) {
 		set_state(l, RINGBACK);
 		return;
 	}
-	if (strcmp(l->dialed, "5590") == 0 || (to && (to == l || to->state != IDLE || !to->open))) {
+	if (k == ALWAYS_BUSY || (to && (to == l || to->state != IDLE || !to->open))) {
 		report(l, to, "busy");
 		set_state(l, BUSY_TONE);
 		t31_call_event(l->modem, AT_CALL_EVENT_BUSY);
@@ -248,6 +286,16 @@ static void dialled(struct line *l)
 	at_reset_call_info(&to->modem->at_state);
 }
 
+/* cut ends caller's call on both lines. */
+static void cut(struct line *caller)
+{
+	struct line *called = caller->peer;
+
+	report(caller, called, "cut");
+	caller->peer = called->peer = NULL;
+	caller->release_due = called->release_due = true;
+}
+
 static void tick(struct line *l)
 {
 	if (l->release_due) {
@@ -262,7 +310,7 @@ static void tick(struct line *l)
 			set_state(l, IDLE);
 		}
 		quiet(l);
-		if (told && l->modem->at_state.at_rx_mode != AT_MODE_ONHOOK_COMMAND)
+		if (l->modem->at_state.at_rx_mode != AT_MODE_ONHOOK_COMMAND)
 			at_set_at_rx_mode(&l->modem->at_state, AT_MODE_ONHOOK_COMMAND);
 	}
 	if (l->connect_due) {
@@ -288,6 +336,10 @@ static void tick(struct line *l)
 		break;
 	case BUSY_TONE:
 		hang_up(l);
+		break;
+	case TALKING:
+		if (weather.cut_after && l->peer && l->dialed[0] && now - l->since >= weather.cut_after)
+			cut(l);
 		break;
 	default:
 		break;
@@ -367,15 +419,20 @@ static void feed(struct line *l)
 	l->in_len = l->in_pos = 0;
 }
 
+static void drop(struct line *l)
+{
+	if (l->state != IDLE && l->state != RINGING)
+		hang_up(l);
+	l->release_due = true;
+}
+
 static void gone(struct line *l)
 {
 	if (!l->open)
 		return;
 	l->open = false;
 	l->out_len = l->in_len = l->in_pos = 0;
-	if (l->state != IDLE && l->state != RINGING)
-		hang_up(l);
-	l->release_due = true;
+	drop(l);
 }
 
 static void serve_terminals(int wait_ms)
@@ -422,7 +479,21 @@ static void look_for_openers(void)
 	}
 }
 
-static void open_terminal(struct line *l, const char *dir)
+/* The master shows the settings of the slave. */
+static void look_for_dropped(void)
+{
+	for (int k = 1; k <= count; k++) {
+		struct line *l = &lines[k];
+		struct termios t;
+		bool dropped = l->open && tcgetattr(l->master, &t) == 0 && cfgetospeed(&t) == B0;
+
+		if (dropped && !l->dropped)
+			drop(l);
+		l->dropped = dropped;
+	}
+}
+
+static void open_terminal(struct line *l, const char *dir, const struct passwd *owner)
 {
 	struct termios raw;
 	char path[512];
@@ -439,6 +510,8 @@ static void open_terminal(struct line *l, const char *dir)
 	if (tcsetattr(slave, TCSANOW, &raw) < 0)
 		die(name);
 	close(slave);
+	if (owner && chown(name, owner->pw_uid, owner->pw_gid) < 0)
+		die(name);
 	snprintf(path, sizeof(path), "%s/%d", dir, l->index);
 	unlink(path);
 	if (symlink(name, path) < 0)
@@ -447,33 +520,51 @@ static void open_terminal(struct line *l, const char *dir)
 
 /* --- the audio ---------------------------------------------------------- */
 
+/* talk puts a block of what l's modem says behind what it has said. */
+static void talk(struct line *l)
+{
+	int16_t said[BLOCK];
+	int n = 0;
+
+	memset(said, 0, sizeof(said));
+	while (n < BLOCK) {
+		int got = t31_tx(l->modem, said + n, BLOCK - n);
+		if (got <= 0)
+			break;
+		n += got;
+	}
+	memmove(l->sent, l->sent + BLOCK, sizeof(l->sent) - sizeof(said));
+	memcpy(l->sent + MAX_DELAY, said, sizeof(said));
+}
+
+/* sample is what l hears of its peer in sample i of the block. */
+static int16_t sample(struct line *l, int i)
+{
+	int64_t at = now - l->since + i; /* in the call */
+	bool slipped = weather.slip_every && (at / weather.slip_every) % 2 == 1;
+	double v = weather.gain * l->peer->sent[MAX_DELAY + i - weather.delay + slipped];
+
+	if (weather.drop_every && at % weather.drop_every >= weather.drop_every - weather.drop_length)
+		v = 0;
+	if (weather.echo_gain > 0)
+		v += weather.echo_gain * l->sent[MAX_DELAY + i - weather.echo_delay];
+	if (l->noise)
+		v += awgn(l->noise);
+	return (int16_t)lrint(fmax(INT16_MIN, fmin(INT16_MAX, v)));
+}
+
 static void block_of_audio(void)
 {
 	int16_t heard[MAX_LINES + 1][BLOCK];
 
+	for (int k = 1; k <= count; k++)
+		talk(&lines[k]);
 	for (int k = 1; k <= count; k++) {
 		struct line *l = &lines[k];
-		int16_t said[BLOCK];
-		int n = 0;
+		bool talking = l->state == TALKING && l->peer;
 
-		memset(said, 0, sizeof(said));
-		while (n < BLOCK) {
-			int got = t31_tx(l->modem, said + n, BLOCK - n);
-			if (got <= 0)
-				break;
-			n += got;
-		}
-		memmove(l->sent, l->sent + BLOCK, sizeof(l->sent) - sizeof(said));
-		memcpy(l->sent + (sizeof(l->sent) / sizeof(l->sent[0])) - BLOCK, said, sizeof(said));
-	}
-	for (int k = 1; k <= count; k++) {
-		struct line *l = &lines[k];
-		const struct line *from = l->state == TALKING ? l->peer : NULL;
-
-		if (from)
-			memcpy(heard[k], from->sent + (sizeof(from->sent) / sizeof(from->sent[0])) - BLOCK - delay, sizeof(heard[k]));
-		else
-			memset(heard[k], 0, sizeof(heard[k]));
+		for (int i = 0; i < BLOCK; i++)
+			heard[k][i] = talking ? sample(l, i) : 0;
 	}
 	for (int k = 1; k <= count; k++)
 		t31_rx(lines[k].modem, heard[k], BLOCK);
@@ -503,6 +594,7 @@ static void run(void)
 			continue;
 		}
 		look_for_openers();
+		look_for_dropped();
 		block_of_audio();
 		for (int k = 1; k <= count; k++) {
 			feed(&lines[k]);
@@ -514,37 +606,109 @@ static void run(void)
 	}
 }
 
+/* --- the command line ----------------------------------------------------- */
+
+static void usage(void)
+{
+	fprintf(stderr, "usage: softexchange --lines N --directory DIR [--speed X] [--number P] [--owner USER] [--verbose]\n"
+		"       [--delay MS] [--loss DB] [--noise DBM0] [--echo DB,MS] [--slip N] [--drop EVERY,LEN] [--cut S]\n");
+	exit(2);
+}
+
+/* numbers reads n numbers with commas between them. */
+static void numbers(const char *text, double *v, int n)
+{
+	for (int i = 0; i < n; i++) {
+		char *end;
+
+		v[i] = strtod(text, &end);
+		if (end == text || *end != (i + 1 < n ? ',' : '\0') || !isfinite(v[i]))
+			usage();
+		text = end + 1;
+	}
+}
+
+static double factor(double db) { return pow(10, db / 20); }
+
+static void set(int option)
+{
+	double v[2];
+
+	switch (option) {
+	case 'n': numbers(optarg, v, 1); count = (int)v[0]; break;
+	case 's': numbers(optarg, &speed, 1); break;
+	case 'D': numbers(optarg, v, 1); weather.delay = (int)(v[0] * RATE / 1000); break;
+	case 'l': numbers(optarg, v, 1); weather.gain = factor(-v[0]); break;
+	case 'N': numbers(optarg, &weather.noise, 1); break;
+	case 'e':
+		numbers(optarg, v, 2);
+		weather.echo_gain = factor(-fabs(v[0]));
+		weather.echo_delay = (int)(v[1] * RATE / 1000);
+		break;
+	case 'S': numbers(optarg, v, 1); weather.slip_every = (int64_t)v[0]; break;
+	case 'p':
+		numbers(optarg, v, 2);
+		weather.drop_every = (int64_t)(v[0] * RATE);
+		weather.drop_length = (int64_t)(v[1] * RATE / 1000);
+		break;
+	case 'c': numbers(optarg, v, 1); weather.cut_after = (int64_t)(v[0] * RATE); break;
+	case 'v': verbose = true; break;
+	default: usage();
+	}
+}
+
+static bool sane(void)
+{
+	return count >= 1 && count <= MAX_LINES && speed > 0 && speed <= 64 &&
+		weather.delay >= 8 && weather.delay <= MAX_DELAY &&
+		weather.echo_delay >= 0 && weather.echo_delay <= MAX_DELAY &&
+		weather.gain > 0 && weather.gain <= 1 && weather.noise <= 0 && weather.slip_every >= 0 &&
+		weather.drop_every >= 0 && weather.drop_length >= 0 && weather.cut_after >= 0 && prefix[0];
+}
+
+static void start(struct line *l, int index, const char *dir, const struct passwd *owner)
+{
+	l->index = index;
+	l->modem = t31_init(NULL, to_terminal, l, control, l, NULL, NULL);
+	if (!l->modem)
+		die("t31_init");
+	t31_set_transmit_on_idle(l->modem, TRUE);
+	if (weather.noise < 0 && !(l->noise = awgn_init_dbm0(NULL, index, (float)weather.noise)))
+		die("awgn_init_dbm0");
+	open_terminal(l, dir, owner);
+}
+
 int main(int argc, char **argv)
 {
+	static const struct option options[] = {
+		{"lines", 1, NULL, 'n'}, {"directory", 1, NULL, 'd'}, {"speed", 1, NULL, 's'},
+		{"number", 1, NULL, 'P'}, {"owner", 1, NULL, 'o'}, {"verbose", 0, NULL, 'v'},
+		{"delay", 1, NULL, 'D'}, {"loss", 1, NULL, 'l'}, {"noise", 1, NULL, 'N'}, {"echo", 1, NULL, 'e'},
+		{"slip", 1, NULL, 'S'}, {"drop", 1, NULL, 'p'}, {"cut", 1, NULL, 'c'}, {NULL, 0, NULL, 0},
+	};
+	const struct passwd *owner = NULL;
 	const char *dir = NULL;
 	int c;
 
-	while ((c = getopt(argc, argv, "n:d:s:D:v")) != -1) {
+	while ((c = getopt_long(argc, argv, "n:d:s:D:v", options, NULL)) != -1) {
 		switch (c) {
-		case 'n': count = atoi(optarg); break;
 		case 'd': dir = optarg; break;
-		case 's': speed = atof(optarg); break;
-		case 'D': delay = atoi(optarg) * 8; break;
-		case 'v': verbose = true; break;
-		default: return 2;
+		case 'P': snprintf(prefix, sizeof(prefix), "%s", optarg); break;
+		case 'o':
+			if (!(owner = getpwnam(optarg))) {
+				fprintf(stderr, "softexchange: there is no user %s\n", optarg);
+				return 2;
+			}
+			break;
+		default: set(c);
 		}
 	}
-	if (!dir || count < 1 || count > MAX_LINES || speed <= 0 || speed > 64 || delay < 8 || delay > MAX_DELAY - BLOCK) {
-		fprintf(stderr, "usage: softexchange -n LINES -d DIR [-s SPEED] [-D DELAY_MS] [-v]\n");
-		return 2;
-	}
+	if (!dir || optind < argc || !sane())
+		usage();
 	signal(SIGINT, on_signal);
 	signal(SIGTERM, on_signal);
-	for (int k = 1; k <= count; k++) {
-		struct line *l = &lines[k];
-
-		l->index = k;
-		l->modem = t31_init(NULL, to_terminal, l, control, l, NULL, NULL);
-		if (!l->modem)
-			die("t31_init");
-		t31_set_transmit_on_idle(l->modem, TRUE);
-		open_terminal(l, dir);
-	}
+	for (int k = 1; k <= count; k++)
+		start(&lines[k], k, dir, owner);
 	printf("READY\n");
 	fflush(stdout);
 	run();

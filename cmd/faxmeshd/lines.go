@@ -138,7 +138,7 @@ func (f *found) probe(ctx context.Context) error {
 	if f.line != nil {
 		l = *f.line
 	}
-	phone, err := openPhone(asking, l, slog.New(slog.DiscardHandler))
+	phone, _, err := openPhone(asking, l, slog.New(slog.DiscardHandler))
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
 	"github.com/faxmesh/faxmesh/clientlib/settings"
@@ -15,6 +17,8 @@ import (
 	"github.com/faxmesh/faxmesh/modem/exchange"
 	"github.com/faxmesh/faxmesh/modem/serial"
 	"github.com/faxmesh/faxmesh/modem/status"
+	"github.com/faxmesh/faxmesh/node"
+	"github.com/faxmesh/faxmesh/node/queue"
 )
 
 // errUnplugged: the modem's port is not open. Reset opens it.
@@ -29,6 +33,7 @@ type plugged struct {
 
 	mu     sync.Mutex
 	now    modem.Modem // nil: not open
+	speed  float64     // line seconds in one of wall time, when it was open last; 0: never
 	closed bool
 }
 
@@ -118,13 +123,17 @@ func (p *plugged) Close() error {
 // plugIn makes the modem of a configured line. A modem that is not there yet is
 // looked for again by those who use it.
 func plugIn(ctx context.Context, l settings.Line, log *slog.Logger) *plugged {
-	p := &plugged{station: l.StationID, open: func(ctx context.Context) (modem.Modem, error) {
-		phone, err := openPhone(ctx, l, log)
+	p := &plugged{station: l.StationID}
+	p.open = func(ctx context.Context) (modem.Modem, error) {
+		phone, speed, err := openPhone(ctx, l, log)
 		if err != nil {
 			return nil, err
 		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.speed = speed
 		return modem.New(phone, modem.Options{Log: log}), nil
-	}}
+	}
 	if err := p.Reset(ctx); err != nil {
 		log.Warn("the modem cannot be opened now and is tried again", "device", l.Device, "err", err)
 	}
@@ -134,8 +143,29 @@ func plugIn(ctx context.Context, l settings.Line, log *slog.Logger) *plugged {
 // flows are the values of FLOWCONTROL.
 var flows = map[string]serial.Flow{"RTSCTS": serial.RTSCTS, "XONXOFF": serial.XONXOFF, "NONE": serial.None}
 
-// openPhone opens the port of a line and the Class 1 modem behind it.
-func openPhone(ctx context.Context, l settings.Line, log *slog.Logger) (*class1.Phone, error) {
+// retryPolicy: where simulated lines run faster than the clock, so does the
+// schedule of retries. A node with a real line keeps real time.
+func retryPolicy(lines []node.Line) queue.Policy {
+	slowest := math.Inf(1)
+	for _, l := range lines {
+		slowest = min(slowest, l.Modem.(*plugged).pace())
+	}
+	if len(lines) == 0 {
+		slowest = 1
+	}
+	return queue.Policy{Minute: time.Duration(float64(time.Minute) / slowest)}
+}
+
+// pace is how much faster than the clock the line runs.
+func (p *plugged) pace() float64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return max(p.speed, 1)
+}
+
+// openPhone opens the port of a line and the Class 1 modem behind it. speed is
+// the line's seconds in one of wall time.
+func openPhone(ctx context.Context, l settings.Line, log *slog.Logger) (phone *class1.Phone, speed float64, err error) {
 	config := class1.Config{Log: log}
 	if l.Init != "" {
 		config.Init = []string{"AT" + strings.TrimPrefix(strings.ToUpper(l.Init), "AT")}
@@ -143,14 +173,16 @@ func openPhone(ctx context.Context, l settings.Line, log *slog.Logger) (*class1.
 	if l.Type == settings.TypeSimulated {
 		port, err := exchange.DialPort(ctx, l.Device, fax.Digits(l.Number))
 		if err != nil {
-			return nil, fmt.Errorf("plug the simulated modem %s in: %w", l.Number, err)
+			return nil, 0, fmt.Errorf("plug the simulated modem %s in: %w", l.Number, err)
 		}
 		config.Speed = port.Speed()
-		return class1.Open(ctx, port, config)
+		phone, err = class1.Open(ctx, port, config)
+		return phone, config.Speed, err
 	}
 	port, err := serial.Open(l.Device, l.Speed, flows[l.FlowControl])
 	if err != nil {
-		return nil, fmt.Errorf("open the modem's port: %w", err)
+		return nil, 0, fmt.Errorf("open the modem's port: %w", err)
 	}
-	return class1.Open(ctx, port, config)
+	phone, err = class1.Open(ctx, port, config)
+	return phone, 1, err
 }

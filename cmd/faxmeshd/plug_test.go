@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/faxmesh/faxmesh/modem"
 	"github.com/faxmesh/faxmesh/modem/status"
+	"github.com/faxmesh/faxmesh/node"
 )
 
 // brittle is a modem that works until broken is set.
@@ -95,5 +97,23 @@ func TestPluggedComesBack(t *testing.T) {
 	}
 	if err := p.Reset(ctx); err == nil || !there[3].closed {
 		t.Error("a closed one can be opened again")
+	}
+}
+
+func TestRetriesKeepLineTime(t *testing.T) {
+	line := func(speed float64) node.Line { return node.Line{Modem: &plugged{speed: speed}} }
+	for _, c := range []struct {
+		lines []node.Line
+		want  time.Duration
+	}{
+		{nil, time.Minute},
+		{[]node.Line{line(1)}, time.Minute},
+		{[]node.Line{line(20), line(20)}, 3 * time.Second},
+		{[]node.Line{line(20), line(1)}, time.Minute},
+		{[]node.Line{line(20), line(0)}, time.Minute}, // never open: nobody knows
+	} {
+		if got := retryPolicy(c.lines).Minute; got != c.want {
+			t.Errorf("%d lines: a minute of %v, want %v", len(c.lines), got, c.want)
+		}
 	}
 }

@@ -82,11 +82,13 @@ func (a *app) run(ctx context.Context, r running) (err error) {
 	if server.Visitors {
 		log.Warn("visitors cannot be served: the setting is without effect", "where", values.Origin("NETWORK", "ALLOWAUTOACCOUNTCREATION"), "setting", "[NETWORK] ALLOWAUTOACCOUNTCREATION=1")
 	}
+	lines := plugAll(ctx, server.Lines, log)
 	n, err := node.Open(ctx, node.Config{
 		Cluster:      clusterOptions(r.dir, values, log),
 		ClientListen: server.Client.Bind,
 		Station:      stationOf(server.Name),
-		Lines:        plugAll(ctx, server.Lines, log),
+		Lines:        lines,
+		Retry:        retryPolicy(lines),
 	})
 	if err != nil {
 		return fmt.Errorf("start the node: %w", err)

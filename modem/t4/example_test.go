@@ -14,7 +14,7 @@ func Example() {
 		page.Row(y)[20] = 0xFF
 	}
 	coded := t4.AppendMH(nil, page, t4.MHOptions{MinBits: 192, RTC: true}) // 20 ms at 9600 bit/s
-	coded[987] = 0x55
+	coded[986] = 0x55
 
 	received, quality := t4.DecodeMH(coded, 1728, t4.MaxRows)
 	fmt.Println(quality.Rows, "rows,", quality.BadRows, "damaged, whole again:", received.Equal(page))

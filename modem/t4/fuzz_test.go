@@ -1,6 +1,7 @@
 package t4
 
 import (
+	"slices"
 	"testing"
 )
 
@@ -36,7 +37,8 @@ func FuzzT4(f *testing.F) {
 		}
 		got, q := decode(data, int(width), 1000)
 		checkPage(t, got, int(width), got.Height > 0)
-		if q.Rows != got.Height || q.BadRows > q.Rows || q.ConsecutiveBad > q.BadRows {
+		if q.Rows != got.Height || q.BadRows != len(q.Damaged) || q.ConsecutiveBad > q.BadRows ||
+			!slices.IsSorted(q.Damaged) || q.BadRows > 0 && q.Damaged[q.BadRows-1] >= q.Rows {
 			t.Fatalf("%d rows, %+v", got.Height, q)
 		}
 		again, q := DecodeMH(AppendMH(nil, got, MHOptions{RTC: true}), got.Width, 1000)

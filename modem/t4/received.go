@@ -2,13 +2,15 @@ package t4
 
 // Quality is how well a page came through a line without error correction.
 type Quality struct {
-	Rows           int // rows in the bitmap
-	BadRows        int // of them, damaged and replaced by the row before
-	ConsecutiveBad int // the most that were damaged in a row
+	Rows           int   // rows in the bitmap
+	BadRows        int   // of them, damaged and concealed
+	ConsecutiveBad int   // the most that were damaged in a row
+	Damaged        []int // which rows those are, from 0, in ascending order
 }
 
-// DecodeMH decodes a T.4 page in one dimension, as received: damaged rows are
-// replaced by the last good one and counted. It takes fill, EOLs in any
+// DecodeMH decodes a T.4 page in one dimension, as received. Damaged rows
+// are concealed: they begin as what came before the damage, as far as that can
+// be trusted, and go on as the row above; and they are counted. It takes fill, EOLs in any
 // alignment, noise before the first EOL and behind the last, and a missing RTC.
 // At most maxRows rows are returned. The bitmap is never nil.
 func DecodeMH(data []byte, width, maxRows int) (*Bitmap, Quality) {
@@ -47,7 +49,7 @@ func (page *Bitmap) decodeT4(data []byte, width, maxRows int, twoD bool) Quality
 	}
 	d := rowDecoder{
 		r: reader{data: data}, page: page, lost: true,
-		cur: changesFor(width), ref: changesFor(width),
+		cur: changesFor(width), ref: closeChanges(changesFor(width), int32(width)),
 	}
 	eols := eolScanner{data: data, tagged: twoD}
 	run := 0 // EOLs in succession
@@ -62,7 +64,7 @@ func (page *Bitmap) decodeT4(data []byte, width, maxRows int, twoD bool) Quality
 		whole := d.decode(p)
 		// What has no EOL on one side, or comes within an RTC, may be noise.
 		if whole || p.closed && more && run < 2 {
-			d.add(whole)
+			d.add(p, whole)
 		}
 		if !more {
 			break
@@ -77,7 +79,7 @@ type rowDecoder struct {
 	r        reader
 	page     *Bitmap
 	cur, ref []int32
-	lost     bool // ref is not the row before
+	lost     bool // ref is not the row before as it was sent
 	bad      int  // consecutive damaged rows so far
 	quality  Quality
 }
@@ -86,27 +88,28 @@ type rowDecoder struct {
 func (d *rowDecoder) decode(p piece) (ok bool) {
 	width := int32(d.page.Width)
 	d.r.seek(p.start)
+	d.cur = d.cur[:0]
 	switch {
 	case p.oneD:
-		d.cur, ok = d.r.row1D(d.cur[:0], width)
+		d.cur, ok = d.r.row1D(d.cur, width)
 	case !d.lost:
-		d.cur, ok = d.r.row2D(d.cur[:0], d.ref, width)
+		d.cur, ok = d.r.row2D(d.cur, d.ref, width)
 	}
 	return ok && p.fillFrom(d.r.bit())
 }
 
 // add appends the row decoded last to the page, or what stands for it.
-func (d *rowDecoder) add(whole bool) {
-	d.quality.Rows++
-	d.lost = !whole
-	if !whole {
-		d.page.repeatRow()
+func (d *rowDecoder) add(p piece, whole bool) {
+	if d.lost = !whole; whole {
+		d.bad = 0
+	} else {
 		d.bad++
 		d.quality.BadRows++
 		d.quality.ConsecutiveBad = max(d.quality.ConsecutiveBad, d.bad)
-		return
+		d.quality.Damaged = append(d.quality.Damaged, d.page.Height)
+		d.cur = conceal(d.cur, d.ref, int32(d.page.Width), p.oneD)
 	}
+	d.quality.Rows++
 	paint(d.page.addRow(), d.cur)
-	d.bad = 0
 	d.cur, d.ref = d.ref, d.cur
 }

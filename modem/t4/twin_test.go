@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 
 	"golang.org/x/image/ccitt"
@@ -176,7 +177,7 @@ func TestTwins(t *testing.T) {
 			t.Errorf("width %d: MMR does not come back: %v", width, err)
 		}
 		got, q := DecodeMH(AppendMH(nil, b, MHOptions{RTC: true}), width, MaxRows)
-		if !got.Equal(b) || q != (Quality{Rows: b.Height}) {
+		if !got.Equal(b) || !clean(q, b.Height) {
 			t.Errorf("width %d: MH does not come back: %+v", width, q)
 		}
 		for _, k := range []int{1, 2, 4, 7} {
@@ -186,7 +187,7 @@ func TestTwins(t *testing.T) {
 					t.Errorf("width %d: MR with K %d differs from its twin", width, k)
 				}
 				got, q := DecodeMR(coded, width, MaxRows)
-				if !got.Equal(b) || q != (Quality{Rows: b.Height}) {
+				if !got.Equal(b) || !clean(q, b.Height) {
 					t.Errorf("width %d: MR with K %d does not come back: %+v", width, k, q)
 				}
 			}
@@ -224,3 +225,6 @@ func setRun(row []byte, x0, x1 int) {
 		row[x>>3] |= 0x80 >> (x & 7)
 	}
 }
+
+// clean reports whether that many rows have come, none of them damaged.
+func clean(q Quality, rows int) bool { return reflect.DeepEqual(q, Quality{Rows: rows}) }

@@ -57,7 +57,7 @@ func Pair(damage Damage) (caller, called *End) {
 	x := &exchange{damage: damage}
 	x.wake = sync.NewCond(&x.mu)
 	for s := range x.ends {
-		x.ends[s] = &End{x: x, side: Side(s)}
+		x.ends[s] = &End{x: x, side: Side(s), gap: gap}
 	}
 	return x.ends[Caller], x.ends[Called]
 }
@@ -73,23 +73,16 @@ type exchange struct {
 	at       time.Duration // when it was released
 }
 
-// piece is what one Hear can return: a frame or an image.
-type piece struct {
-	start, end time.Duration
-	signal     line.Signal // with one frame, if V.21
-	bad        bool
-	garbled    bool
-}
-
 // End is one end of the call, a line.Line.
 type End struct {
 	x    *exchange
 	side Side
 
 	// Guarded by x.mu.
+	gap      time.Duration // kept before every signal
 	now      time.Duration
 	spoke    time.Duration // when our last signal ended
-	inbox    []piece
+	inbox    []Piece
 	hearing  bool
 	deadline time.Duration
 }
@@ -139,12 +132,12 @@ func (e *End) Say(ctx context.Context, s line.Signal) error {
 	if e.x.released && e.x.at <= e.now {
 		return line.ErrHungUp
 	}
-	start := e.now + gap
+	start := e.now + e.gap
 	pieces := cut(t, start)
 	if !t.Lost {
 		e.peer().inbox = append(e.peer().inbox, pieces...)
 	}
-	e.now = pieces[len(pieces)-1].end
+	e.now = pieces[len(pieces)-1].End
 	e.spoke = e.now
 	e.x.wake.Broadcast()
 	return nil
@@ -152,11 +145,7 @@ func (e *End) Say(ctx context.Context, s line.Signal) error {
 
 // Hear waits as l says.
 func (e *End) Hear(ctx context.Context, l line.Listen) (line.Heard, error) {
-	stop := context.AfterFunc(ctx, func() {
-		e.x.mu.Lock()
-		defer e.x.mu.Unlock()
-		e.x.wake.Broadcast()
-	})
+	stop := e.x.wakeAfter(ctx)
 	defer stop()
 	e.x.mu.Lock()
 	defer e.x.mu.Unlock()
@@ -194,16 +183,16 @@ func (e *End) turnLocked() bool {
 func (e *End) takeLocked(l line.Listen) (line.Heard, bool) {
 	for len(e.inbox) > 0 {
 		p := e.inbox[0]
-		if p.start > e.deadline {
+		if p.Start > e.deadline {
 			return line.Heard{}, false
 		}
 		e.inbox = e.inbox[1:]
 		e.x.wake.Broadcast() // the other end looks into our inbox
-		image := p.signal.Kind != line.Frames
-		if p.start < e.spoke || image && l.Rate == line.V21 {
+		image := p.Signal.Kind != line.Frames
+		if p.Start < e.spoke || image && l.Rate == line.V21 {
 			continue // we were talking, or not listening for it
 		}
-		e.now = max(e.now, p.end)
+		e.now = max(e.now, p.End)
 		return p.heard(l), true
 	}
 	return line.Heard{}, false
@@ -213,28 +202,28 @@ func (e *End) takeLocked(l line.Listen) (line.Heard, bool) {
 // other end is past it, or listens itself for longer than we do.
 func (e *End) certainLocked() bool {
 	p := e.peer()
-	if p.now+gap > e.deadline {
+	if p.now+p.gap > e.deadline {
 		return true
 	}
-	if !p.hearing || len(p.inbox) > 0 && p.inbox[0].start <= p.deadline {
+	if !p.hearing || len(p.inbox) > 0 && p.inbox[0].Start <= p.deadline {
 		return false
 	}
 	return e.deadline < p.deadline || e.deadline == p.deadline && e.side == Caller
 }
 
-func (p piece) heard(l line.Listen) line.Heard {
-	s := p.signal
-	if s.Kind == line.Frames {
-		return line.Heard{Kind: line.Frame, Good: !p.bad, Data: s.Frames[0]}
+func (p Piece) heard(l line.Listen) line.Heard {
+	s := p.Signal
+	if s.Kind == line.Frames && !p.Garbled {
+		return line.Heard{Kind: line.Frame, Good: !p.Bad, Data: s.Frames[0]}
 	}
-	if p.garbled || s.Kind != l.Want || s.Rate != l.Rate || s.Short != l.Short {
+	if p.Garbled || s.Kind != l.Want || s.Rate != l.Rate || s.Short != l.Short {
 		return line.Heard{Kind: line.Noise}
 	}
 	return line.Heard{Kind: line.Image, Data: s.Data, Frames: s.Frames}
 }
 
 // cut divides a signal into what can be heard of it one after the other.
-func cut(t Transmission, start time.Duration) []piece {
+func cut(t Transmission, start time.Duration) []Piece {
 	s := t.Signal
 	if s.Kind != line.Frames {
 		if s.Kind == line.Training && s.Data == nil {
@@ -248,14 +237,14 @@ func cut(t Transmission, start time.Duration) []piece {
 		}
 		end := start + Duration(t.Signal)
 		s.Frames = good
-		return []piece{{start: start, end: end, signal: s, garbled: t.Garbled}}
+		return []Piece{{Start: start, End: end, Signal: s, Garbled: t.Garbled}}
 	}
-	var out []piece
+	var out []Piece
 	from, end := start, start+preamble
 	for i, f := range s.Frames {
 		end += frameTime(f, line.V21)
 		one := line.Signal{Kind: line.Frames, Frames: [][]byte{f}}
-		out = append(out, piece{start: from, end: end, signal: one, bad: t.Bad[i]})
+		out = append(out, Piece{Start: from, End: end, Signal: one, Bad: t.Bad[i]})
 		from = end
 	}
 	return out

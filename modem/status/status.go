@@ -49,6 +49,7 @@ const (
 	NotSupported     Code = 38 // the document needs what the remote station lacks
 	BadDocument      Code = 39 // a page could not be read or coded here
 	NotRecorded      Code = 40 // a confirmed page could not be written down here
+	NothingToPoll    Code = 41 // the remote station has no document to be fetched
 
 	NoCommand     Code = 60 // T2 or T1: the sender fell silent
 	SenderLeft    Code = 61 // DCN before the last page was confirmed
@@ -56,6 +57,9 @@ const (
 	RecvBadFormat Code = 63 // DCS asks for what was not offered
 	Fruitless     Code = 64 // the sender's commands lead nowhere
 	PageAbandoned Code = 65 // the sender gave up correcting a page (EOR)
+
+	NothingOffered Code = 66 // polled, but there is nothing to be fetched here
+	WrongPassword  Code = 67 // polled with a wrong password, or none
 )
 
 type entry struct {
@@ -89,6 +93,7 @@ var catalogue = map[Code]entry{
 	NotSupported:     {Final, "not-supported", "The remote station cannot take a document of this kind."},
 	BadDocument:      {Final, "bad-document", "A page of the document could not be read."},
 	NotRecorded:      {Temporary, "not-recorded", "A confirmed page could not be recorded."},
+	NothingToPoll:    {Temporary, "nothing-to-poll", "The remote station has no document to be fetched."},
 
 	NoCommand:     {Temporary, "no-command", "The sender fell silent."},
 	SenderLeft:    {Temporary, "sender-left", "The sender ended the call before the last page was complete."},
@@ -96,6 +101,9 @@ var catalogue = map[Code]entry{
 	RecvBadFormat: {Temporary, "bad-format", "The sender used a format that was not offered."},
 	Fruitless:     {Temporary, "fruitless", "The sender repeated itself without getting anywhere."},
 	PageAbandoned: {Temporary, "page-abandoned", "The sender gave up a page that the line had damaged."},
+
+	NothingOffered: {Temporary, "nothing-offered", "The caller wanted to fetch a document, but there is none."},
+	WrongPassword:  {Temporary, "wrong-password", "The caller wanted to fetch a document without the right password."},
 }
 
 // Kind says whether c is a success, temporary or final.

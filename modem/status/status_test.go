@@ -26,12 +26,12 @@ func TestCatalogue(t *testing.T) {
 			t.Errorf("%v counts as a success: %v", c, c.Kind() == Success)
 		}
 	}
-	for c := NoIdentification; c <= NotRecorded; c++ {
+	for c := NoIdentification; c <= NothingToPoll; c++ {
 		if _, ok := catalogue[c]; !ok {
 			t.Errorf("%d is missing", c)
 		}
 	}
-	for c := NoCommand; c <= PageAbandoned; c++ {
+	for c := NoCommand; c <= WrongPassword; c++ {
 		if _, ok := catalogue[c]; !ok {
 			t.Errorf("%d is missing", c)
 		}

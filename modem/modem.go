@@ -45,6 +45,7 @@ type Phone interface {
 type Page struct {
 	Image      *t4.Bitmap
 	Resolution t4.Resolution
+	Separate   bool // it begins another document of the call
 }
 
 // Pages is a document to send. Page is called from the call's goroutine, in
@@ -58,13 +59,27 @@ type Pages interface {
 type Outgoing struct {
 	Number  string
 	Station string // own identification (TSI), at most 20 characters
-	Pages   Pages
-	First   int // index of the first page to send: those before are confirmed
+	// Subaddress and SenderID (SUB, SID) go to stations that take them; at most
+	// 20 characters each.
+	Subaddress string
+	SenderID   string
+	Pages      Pages // nil with Poll: nothing is sent
+	First      int   // index of the first page to send: those before are confirmed
 	// Confirmed is told of each page that the remote station has confirmed,
 	// before the next signal is sent. An error ends the call.
 	Confirmed func(page int) error
 	// Stage is told of progress for people; it must not block. May be nil.
 	Stage func(Stage)
+	// Poll fetches what the remote station offers, after Pages; nil: nothing.
+	Poll *Poll
+}
+
+// Poll is how a calling station fetches documents.
+type Poll struct {
+	Password  string // PWD, if the remote station asks for one
+	Selection string // which document (SEP), if the remote station has several
+	// Store is as in Incoming.
+	Store func(ctx context.Context, p ReceivedPage) error
 }
 
 // Stage is a step in a call, for people who watch.
@@ -87,6 +102,16 @@ type Incoming struct {
 	// after Store has returned nil.
 	Store func(ctx context.Context, p ReceivedPage) error
 	Stage func(Stage)
+	// Offer is what a caller may fetch; nil: nothing.
+	Offer *Offer
+}
+
+// Offer is a document that callers may fetch (polling).
+type Offer struct {
+	Pages    Pages
+	Password string // wanted of the caller; empty: none
+	// Confirmed is as in Outgoing.
+	Confirmed func(page int) error
 }
 
 // ReceivedPage is a page as it came.
@@ -102,7 +127,10 @@ type Report struct {
 	Status     status.Code
 	Err        error  // cause in the words of the part that failed; may be nil
 	Remote     string // identification of the remote station
-	Pages      int    // pages confirmed in this call
+	Subaddress string // SUB of the sender
+	SenderID   string // SID of the sender
+	Pages      int    // pages confirmed in this call, either way
+	Unexpected int    // valid frames that had no place where they came
 	Rate       line.Rate
 	ECM        bool
 	Coding     string        // "MH", "MMR"

@@ -11,10 +11,32 @@ import (
 	"github.com/faxmesh/faxmesh/modem/t4"
 )
 
-// sending is the desk of a call out.
+// desk carries out the orders that have to do with pages. Either side is nil in
+// a call that goes one way.
+type desk struct {
+	out *sending
+	in  *receiving
+}
+
+func (d desk) do(ctx context.Context, o t30.Order) t30.Event {
+	switch o.Kind {
+	case t30.Look, t30.Code, t30.Confirm:
+		if d.out != nil {
+			return d.out.do(o)
+		}
+	case t30.Judge, t30.Store:
+		if d.in != nil {
+			return d.in.do(ctx, o)
+		}
+	}
+	return t30.Event{Err: fmt.Errorf("modem: order %d is not for this call", o.Kind)}
+}
+
+// sending hands out the pages of a document.
 type sending struct {
-	out  Outgoing
-	held [2]heldPage // the page under way; the one after it
+	pages     Pages
+	confirmed func(page int) error // may be nil
+	held      [2]heldPage          // the page under way; the one after it
 }
 
 type heldPage struct {
@@ -22,12 +44,13 @@ type heldPage struct {
 	page  Page
 }
 
-func (s *sending) do(_ context.Context, o t30.Order) (in t30.Event) {
+func (s *sending) do(o t30.Order) (in t30.Event) {
 	switch o.Kind {
 	case t30.Look:
 		var p Page
 		if p, in.Err = s.page(o.Page); in.Err == nil {
 			in.Format = dis.Format{Width: p.Image.Width, Resolution: p.Resolution}
+			in.Separate = p.Separate
 		}
 	case t30.Code:
 		var p Page
@@ -35,11 +58,9 @@ func (s *sending) do(_ context.Context, o t30.Order) (in t30.Event) {
 			in.Data = code(p.Image, o.Session)
 		}
 	case t30.Confirm:
-		if s.out.Confirmed != nil {
-			in.Err = s.out.Confirmed(o.Page)
+		if s.confirmed != nil {
+			in.Err = s.confirmed(o.Page)
 		}
-	default:
-		in.Err = fmt.Errorf("modem: order %d is not for a sender", o.Kind)
 	}
 	return in
 }
@@ -51,7 +72,7 @@ func (s *sending) page(i int) (Page, error) {
 			return h.page, nil
 		}
 	}
-	p, err := s.out.Pages.Page(i)
+	p, err := s.pages.Page(i)
 	if err == nil && (p.Image == nil || p.Image.Width <= 0 || p.Image.Height <= 0) {
 		err = errors.New("it is empty")
 	}
@@ -79,9 +100,9 @@ func code(b *t4.Bitmap, s dis.Session) []byte {
 	return data
 }
 
-// receiving is the desk of a call in.
+// receiving takes pages in.
 type receiving struct {
-	in     Incoming
+	store  func(ctx context.Context, p ReceivedPage) error
 	judged ReceivedPage
 }
 
@@ -91,12 +112,10 @@ func (r *receiving) do(ctx context.Context, o t30.Order) (in t30.Event) {
 		r.judged, in.Quality = decode(o.Data, o.Session)
 	case t30.Store:
 		r.judged.Index = o.Page
-		if in.Err = r.in.Store(ctx, r.judged); in.Err != nil {
+		if in.Err = r.store(ctx, r.judged); in.Err != nil {
 			in.Err = fmt.Errorf("store page %d: %w", o.Page+1, in.Err)
 		}
 		r.judged = ReceivedPage{}
-	default:
-		in.Err = fmt.Errorf("modem: order %d is not for a receiver", o.Kind)
 	}
 	return in
 }

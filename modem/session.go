@@ -19,6 +19,9 @@ type Options struct {
 	NoMMR   bool
 	MaxRate line.Rate    // highest rate; V21: no limit
 	Log     *slog.Logger // nil: nothing is logged
+	// NonStandard is the content of NSF and NSC, from the T.35 country code on;
+	// empty: they are not sent.
+	NonStandard []byte
 }
 
 // Time on the wall clock for ending a call in good order.
@@ -69,7 +72,11 @@ func (o Options) capabilities() dis.Capabilities {
 }
 
 func (m *phoneModem) Send(ctx context.Context, out Outgoing) Report {
-	if out.Pages == nil || out.First < 0 || out.First >= out.Pages.Len() {
+	pages := 0
+	if out.Pages != nil {
+		pages = out.Pages.Len()
+	}
+	if out.First < 0 || out.First >= pages && (pages > 0 || out.Poll == nil) {
 		return Report{Status: status.BadDocument, Err: errors.New("modem: the document has no page to send")}
 	}
 	stage := stages{tell: out.Stage}
@@ -80,15 +87,23 @@ func (m *phoneModem) Send(ctx context.Context, out Outgoing) Report {
 		return failed(ctx, fmt.Errorf("dial: %w", err))
 	}
 	stage.set(Stage{Name: "answered"})
-	e := t30.NewSender(t30.SenderConfig{
-		Station: out.Station,
-		Own:     m.opt.capabilities(),
-		MaxRate: m.opt.MaxRate,
-		First:   out.First,
-		Pages:   out.Pages.Len(),
-	})
-	c := call{line: l, stage: stage, desk: &sending{out: out}}
-	return c.run(ctx, e)
+	cfg := t30.SenderConfig{
+		Station:     out.Station,
+		Subaddress:  out.Subaddress,
+		SenderID:    out.SenderID,
+		NonStandard: m.opt.NonStandard,
+		Own:         m.opt.capabilities(),
+		MaxRate:     m.opt.MaxRate,
+		First:       out.First,
+		Pages:       pages,
+	}
+	d := desk{out: &sending{pages: out.Pages, confirmed: out.Confirmed}}
+	if out.Poll != nil {
+		cfg.Poll = &t30.Poll{Password: out.Poll.Password, Selection: out.Poll.Selection}
+		d.in = &receiving{store: out.Poll.Store}
+	}
+	c := call{line: l, stage: stage, desk: d}
+	return c.run(ctx, t30.NewSender(cfg))
 }
 
 func (m *phoneModem) Receive(ctx context.Context, in Incoming) Report {
@@ -99,9 +114,18 @@ func (m *phoneModem) Receive(ctx context.Context, in Incoming) Report {
 		return failed(ctx, fmt.Errorf("answer: %w", err))
 	}
 	stage.set(Stage{Name: "answered"})
-	e := t30.NewReceiver(t30.ReceiverConfig{Station: in.Station, Own: m.opt.capabilities()})
-	c := call{line: l, stage: stage, desk: &receiving{in: in}}
-	return c.run(ctx, e)
+	cfg := t30.ReceiverConfig{
+		Station:     in.Station,
+		NonStandard: m.opt.NonStandard,
+		Own:         m.opt.capabilities(),
+	}
+	d := desk{in: &receiving{store: in.Store}}
+	if in.Offer != nil {
+		cfg.Offer = &t30.Offer{Pages: in.Offer.Pages.Len(), Password: in.Offer.Password, MaxRate: m.opt.MaxRate}
+		d.out = &sending{pages: in.Offer.Pages, confirmed: in.Offer.Confirmed}
+	}
+	c := call{line: l, stage: stage, desk: d}
+	return c.run(ctx, t30.NewReceiver(cfg))
 }
 
 // hangUp puts the line on hook, whatever has become of ctx.
@@ -126,11 +150,6 @@ func failed(ctx context.Context, err error) Report {
 		code = status.LineDropped
 	}
 	return Report{Status: code, Err: err}
-}
-
-// desk carries out the orders that have to do with pages.
-type desk interface {
-	do(ctx context.Context, o t30.Order) t30.Event
 }
 
 // call is one call on a line.
@@ -186,7 +205,10 @@ func (c *call) report(r t30.Report) Report {
 		Status:     r.Status,
 		Err:        r.Err,
 		Remote:     r.Remote,
+		Subaddress: r.Subaddress,
+		SenderID:   r.SenderID,
 		Pages:      r.Pages,
+		Unexpected: r.Unexpected,
 		Rate:       r.Rate,
 		ECM:        r.ECM,
 		Coding:     r.Coding,

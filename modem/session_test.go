@@ -141,7 +141,7 @@ func TestPagesArriveAsTheyWere(t *testing.T) {
 // Damaged rows of a page without ECM are counted and a page with too many of
 // them is sent again.
 func TestDamagedPageIsSentAgain(t *testing.T) {
-	doc := document{drawing(1, 1728, 500, t4.Standard)}
+	doc := document{drawing(1, 1728, 500, t4.Standard), drawing(2, 1728, 10, t4.Standard)}
 	spoil := func(tr *lt.Transmission) {
 		for i := 100; i < len(tr.Signal.Data); i += 150 {
 			tr.Signal.Data[i] ^= 0x3C
@@ -152,7 +152,7 @@ func TestDamagedPageIsSentAgain(t *testing.T) {
 	if x.sent.Status != status.OK || !strings.Contains(x.sent.Transcript, "RTN") {
 		t.Errorf("ended %v\n%s", x.sent.Status, x.sent.Transcript)
 	}
-	if len(x.pages) != 1 || !x.pages[0].Image.Equal(doc[0].Image) {
+	if len(x.pages) != 2 || !x.pages[0].Image.Equal(doc[0].Image) {
 		t.Error("the page kept is not the one that was sent again")
 	}
 }

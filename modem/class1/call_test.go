@@ -102,7 +102,7 @@ func TestCalls(t *testing.T) {
 		{"no delay", modem.Options{NoECM: true}, class1.Config{}, exchange.Conditions{Delay: -1}, "MH", line.V17x14400, "MPS"},
 		{"noise", modem.Options{}, class1.Config{}, exchange.Conditions{Image: 5e-5}, "MMR", line.V17x14400, "PPR"},
 		{"noise in V.21", modem.Options{}, class1.Config{}, exchange.Conditions{Control: 1e-3}, "MMR", line.V17x14400, "bad frame"},
-		{"9600 at most", modem.Options{}, class1.Config{}, exchange.Conditions{Ceiling: 9600}, "MMR", line.V29x9600, "FTT"},
+		{"9600 at most", modem.Options{}, class1.Config{}, exchange.Conditions{Ceiling: 9600}, "MMR", line.V17x9600, "FTT"},
 		{"2400 at most", modem.Options{}, class1.Config{}, exchange.Conditions{Ceiling: 2400}, "MMR", line.V27ter2400, "FTT"},
 	}
 	for _, tt := range tests {

@@ -31,6 +31,9 @@ func Choose(remote, own Capabilities, page Format, rate line.Rate) (Session, err
 			s[f] = r.choose(remote[f], own[f])
 		}
 	}
+	if s[ECM] != 0 {
+		s[Frame64] = remote[Prefer64]
+	}
 	s.SetRate(rate)
 	if err := s.setFormat(remote, page); err != nil {
 		return Session{}, err

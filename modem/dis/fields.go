@@ -88,6 +88,10 @@ func (s *Session) SetRate(r line.Rate) {
 	panic("dis: no DCS value for " + r.String())
 }
 
+// CTC is the FIF of a CTC: bits 1 to 16 of a DCS, of which those of the rate
+// alone mean something (T.30 Annex A.4.2).
+func (s Session) CTC() []byte { return Session{Rate: s[Rate]}.Append(nil)[:2] }
+
 // Format is the shape of a page.
 type Format struct {
 	Width      int // pels: 1728, 2048 or 2432

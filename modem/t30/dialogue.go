@@ -53,10 +53,12 @@ const (
 )
 
 type message struct {
-	kind  messageKind
-	fcf   FCF
-	frame []byte
-	heard line.Heard
+	kind messageKind
+	// disturbed: silence, but something came that could not be received.
+	disturbed bool
+	fcf       FCF
+	frame     []byte
+	heard     line.Heard
 }
 
 // hear listens for one command or response, or one image if l asks for it.
@@ -99,7 +101,7 @@ func (h *hearing) step(in Event) Order {
 		return h.again()
 	}
 	h.trans.note(h.now, "(silence)")
-	return h.then(message{kind: silence})
+	return h.then(message{kind: silence, disturbed: h.heard > 1})
 }
 
 func (h *hearing) frameHeard(in line.Heard) Order {
@@ -117,7 +119,9 @@ func (h *hearing) frameHeard(in line.Heard) Order {
 	if hdlc.Final(f) {
 		return h.then(message{kind: command, fcf: fcfOf(f), frame: f})
 	}
-	h.role.optional(f)
+	if k := fcfOf(f); !h.role.optional(k, hdlc.FIF(f)) {
+		h.strange(k)
+	}
 	h.listen = line.Listen{Rate: line.V21}
 	h.until = h.now + frameTimeout
 	return h.again()
@@ -125,9 +129,38 @@ func (h *hearing) frameHeard(in line.Heard) Order {
 
 func (h *hearing) again() Order {
 	if h.heard >= maxHeard || h.now >= h.until {
-		return h.then(message{kind: silence})
+		return h.then(message{kind: silence, disturbed: true})
 	}
 	return h.order()
+}
+
+// strange counts a valid frame that is of no use where it came.
+func (e *Engine) strange(f FCF) {
+	e.report.Unexpected++
+	e.trans.decide(e.now, "%v is out of place", f)
+}
+
+// identification makes a signal of optional frames and the one that ends it.
+// Values are sent as they are if they are octets, as T.30 5.3.6.2.4 has it if
+// they are text; empty ones are left out.
+func (e *Engine) identification(last []byte, optional ...option) line.Signal {
+	var fs [][]byte
+	for _, o := range optional {
+		switch {
+		case len(o.octets) > 0:
+			fs = append(fs, e.frame(false, o.fcf, o.octets...))
+		case o.text != "":
+			fs = append(fs, e.frame(false, o.fcf, appendStation(nil, o.text)...))
+		}
+	}
+	return frames(append(fs, last)...)
+}
+
+// option is an optional frame of an identification.
+type option struct {
+	fcf    FCF
+	text   string
+	octets []byte
 }
 
 // echo knows a frame of our own that the line throws back.

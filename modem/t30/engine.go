@@ -17,7 +17,7 @@ const (
 	Say OrderKind = iota
 	// Hear: wait as Listen says. The event brings Heard.
 	Hear
-	// Look: find the shape of Page. The event brings Format.
+	// Look: find the shape of Page. The event brings Format and Separate.
 	Look
 	// Code: code Page as Session says. The event brings Data, in DTE order,
 	// with RTC or EOFB.
@@ -59,6 +59,8 @@ type Event struct {
 	Format  dis.Format
 	Data    []byte
 	Quality Quality
+	// Separate: the page begins another document.
+	Separate bool
 	// Err: the order could not be carried out.
 	Err error
 	// Abort: the call is to be ended, whatever came of the order.
@@ -70,7 +72,10 @@ type Report struct {
 	Status     status.Code
 	Err        error  // cause outside the dialogue; may be nil
 	Remote     string // identification of the remote station
-	Pages      int    // pages confirmed in this call
+	Subaddress string // SUB of the sender
+	SenderID   string // SID of the sender
+	Pages      int    // pages confirmed in this call, either way
+	Unexpected int    // valid frames that had no place where they came
 	Rate       line.Rate
 	ECM        bool
 	Coding     string
@@ -86,8 +91,9 @@ type role interface {
 	released() status.Code
 	// broken says how the call ended if an order of the kind given failed.
 	broken(OrderKind) status.Code
-	// optional takes a frame that is not the last of its signal.
-	optional(frame []byte)
+	// optional takes a frame that is not the last of its signal; false if it
+	// has no use for frames of its kind.
+	optional(f FCF, fif []byte) bool
 }
 
 // Engine is one end of one call.
@@ -165,8 +171,19 @@ func (e *Engine) fail(code status.Code, err error) Order {
 	if err != nil {
 		e.trans.decide(e.now, "%v: %v", code, err)
 	}
+	return e.disconnect(code, err)
+}
+
+// disconnect says DCN and stays on the line for a moment (phase E).
+func (e *Engine) disconnect(code status.Code, err error) Order {
 	e.ending = true
-	return e.say(func(Event) Order { return e.end(code, err) }, e.command(DCN))
+	return e.say(func(in Event) Order {
+		if in.Err != nil {
+			return e.end(code, err)
+		}
+		e.next = func(Event) Order { return e.end(code, err) }
+		return Order{Kind: Hear, Listen: line.Listen{Timeout: linger}}
+	}, e.command(DCN))
 }
 
 // agreed puts a session in force.

@@ -10,12 +10,11 @@ type exchange struct {
 	say     []line.Signal
 	answers map[FCF]func(frame []byte) Order
 	tries   int
-	crps    int
 	odd     bool // the last try was answered, but with something out of place
 }
 
 // ask says the command and waits T4 for the response, up to three times
-// (T.30 5.4.2).
+// (T.30 5.4.2), whatever asked for the repetition.
 func (s *sender) ask(x *exchange) Order {
 	if x.tries++; x.tries > maxTries {
 		if x.odd {
@@ -36,15 +35,17 @@ func (s *sender) answered(x *exchange, m message) Order {
 	if answer := x.answers[m.fcf]; answer != nil {
 		return answer(m.frame)
 	}
-	switch m.fcf {
-	case DCN:
+	switch {
+	case m.fcf == DCN:
 		return s.end(status.Disconnected, nil)
-	case CRP: // counts as a response
-		if x.crps++; x.crps <= maxCRP {
-			x.tries--
-		}
+	case m.fcf == CRP:
+		x.odd = false
+	case !m.fcf.known(): // no response of T.30's: the flow charts disconnect
+		s.strange(m.fcf)
+		return s.fail(status.BadResponse, nil)
 	default:
 		x.odd = true
+		s.report.Unexpected++
 		s.trans.decide(s.now, "%v does not answer this command", m.fcf)
 	}
 	return s.ask(x)

@@ -24,6 +24,7 @@ const (
 	NSC FCF = 0x21
 	PWD FCF = 0xC1
 	SEP FCF = 0xA1
+	PSA FCF = 0x61
 	DCS FCF = 0x82
 	TSI FCF = 0x42
 	NSS FCF = 0x22
@@ -63,7 +64,7 @@ const (
 const xBit = 0x01
 
 var names = map[FCF]string{
-	DIS: "DIS", CSI: "CSI", NSF: "NSF", DTC: "DTC", CIG: "CIG", NSC: "NSC", PWD: "PWD", SEP: "SEP",
+	DIS: "DIS", CSI: "CSI", NSF: "NSF", DTC: "DTC", CIG: "CIG", NSC: "NSC", PWD: "PWD", SEP: "SEP", PSA: "PSA",
 	DCS: "DCS", TSI: "TSI", NSS: "NSS", SUB: "SUB", SID: "SID", CTC: "CTC",
 	CFR: "CFR", FTT: "FTT", CTR: "CTR", CSA: "CSA",
 	EOM: "EOM", MPS: "MPS", EOR: "EOR", EOP: "EOP", RR: "RR", PIM: "PRI-EOM", PIS: "PRI-MPS", PRE: "PRI-EOP",
@@ -77,6 +78,12 @@ func (f FCF) String() string {
 		return n
 	}
 	return fmt.Sprintf("FCF %02X", byte(f))
+}
+
+// known reports whether f is a control field that a session can meet.
+func (f FCF) known() bool {
+	_, ok := names[f]
+	return ok && f != NULL
 }
 
 // classify takes the X bit off, except where it tells a command from another:
@@ -178,8 +185,8 @@ func (m *frameMap) String() string {
 	return b.String()
 }
 
-// describe prints a frame with its fields decoded.
-func describe(frame []byte) string {
+// Describe prints a frame with its fields decoded, as a transcript does.
+func Describe(frame []byte) string {
 	f, fif := fcfOf(frame), hdlc.FIF(frame)
 	switch f {
 	case DIS, DTC:
@@ -191,7 +198,7 @@ func describe(frame []byte) string {
 		if r, ok := s.LineRate(); ok {
 			return "CTC " + r.String()
 		}
-	case CSI, TSI, CIG, SUB, SEP:
+	case CSI, TSI, CIG, SUB, SEP, PSA:
 		return fmt.Sprintf("%v %q", f, parseStation(fif))
 	case PWD, SID:
 		return f.String() + " (not shown)"

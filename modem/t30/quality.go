@@ -42,12 +42,12 @@ func goodTraining(data []byte, rate line.Rate, ecm bool) bool {
 	return longest >= need && other*10 <= len(data)
 }
 
-// lower is the order in which rates are tried (T.30 leaves it open): after
-// V.17 14400 and 12000 the slower rates of V.17 are hardly better, and many
-// receivers give up after three failures, so V.29 is next; never back up.
+// lower is the order in which rates are tried (T.30 leaves it open): where V.17
+// fails down to 9600 its slowest rate is hardly better, so V.29 is next; never
+// back up.
 var lower = map[line.Rate]line.Rate{
 	line.V17x14400:  line.V17x12000,
-	line.V17x12000:  line.V29x9600,
+	line.V17x12000:  line.V17x9600,
 	line.V17x9600:   line.V29x9600,
 	line.V17x7200:   line.V29x7200,
 	line.V29x9600:   line.V29x7200,

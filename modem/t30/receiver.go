@@ -12,21 +12,25 @@ import (
 
 // ReceiverConfig is how a receiver answers.
 type ReceiverConfig struct {
-	Station string           // CSI, at most 20 characters; empty: not sent
-	Own     dis.Capabilities // the DIS to say
+	Station     string           // CSI, at most 20 characters; empty: not sent
+	NonStandard []byte           // FIF of NSF; empty: not sent
+	Own         dis.Capabilities // the DIS to say
+	Offer       *Offer           // what may be fetched here; nil: nothing
 }
 
-// receiver is the called station of T.30 figures 5-2. Whatever it waits for, a
-// command may come instead; all commands go through obey.
+// receiver is the station without the document in T.30 figures 5-2: the called
+// one, or one that polls. Whatever it waits for, a command may come instead; all
+// commands go through obey.
 type receiver struct {
 	*Engine
 	cfg      ReceiverConfig
-	t1       time.Duration // when the search for a DCS ends
-	said     int           // DIS said in this phase B
-	wait     func() Order  // what was waited for when a command came
-	idle     int           // commands since anything was gained
-	finished bool          // nothing is missing if the line goes now
-	spoilt   bool          // the sender has abandoned a page
+	poll     *Poll // what this station asks for; nil: it was called
+	password string
+	phase    identifying
+	wait     func() Order // what was waited for when a command came
+	idle     int          // commands since anything was gained
+	finished bool         // nothing is missing if the line goes now
+	spoilt   bool         // the sender has abandoned a page
 	in       incoming
 	burst    burst
 	reply    reply
@@ -37,15 +41,23 @@ type incoming struct {
 	data   []byte
 	heard  bool // there is an image that no command has asked about
 	missed bool // there was an image that could not be received
+
+	gap   bool // a partial page was abandoned (EOR)
+	block byte // its number
+	mark  int  // where it begins in data
 }
 
 // reply is the last response to a post-message command.
 type reply struct {
-	fcf   FCF // NULL: none
-	to    FCF // the command
-	block pps // with ECM, the PPS
-	at    time.Duration
-	fif   []byte
+	fcf FCF // NULL: none
+	to  FCF // the command
+	at  time.Duration
+	fif []byte
+
+	// With ECM:
+	block  pps    // the PPS
+	octets []byte // the partial page it confirms
+	again  bool   // the PPS was numbered like the one before, but of other content
 }
 
 // NewReceiver returns an engine that receives pages.
@@ -67,27 +79,70 @@ func (r *receiver) released() status.Code {
 
 func (r *receiver) broken(OrderKind) status.Code { return status.NotStored }
 
-func (r *receiver) optional(frame []byte) {
-	if fcfOf(frame) == TSI {
-		r.report.Remote = parseStation(hdlc.FIF(frame))
+func (r *receiver) optional(f FCF, fif []byte) bool {
+	switch f {
+	case TSI, CSI, CIG:
+		r.report.Remote = parseStation(fif)
+	case SUB:
+		r.report.Subaddress = parseStation(fif)
+	case SID:
+		r.report.SenderID = parseStation(fif)
+	case PWD:
+		r.password = parseStation(fif)
+	case NSS, NSF, NSC, CSA, SEP, PSA: // of no interest; they are in the transcript
+	default:
+		return false
 	}
+	return true
 }
 
-// phaseB identifies this station until a DCS comes or T1 runs out.
-func (r *receiver) phaseB() Order {
-	r.t1, r.said = r.now+T1, 0
-	return r.identify()
+// identifying is how a phase B has gone so far.
+type identifying struct {
+	until  time.Duration // T1
+	said   int           // identifications
+	silent int           // of them, those that nothing followed
 }
 
+// phaseB identifies this station until a command comes.
+func (r *receiver) phaseB() Order { return r.backToB(r.identify) }
+
+// backToB starts T1 anew.
+func (r *receiver) backToB(then func() Order) Order {
+	r.phase = identifying{until: r.now + T1}
+	return then()
+}
+
+// identify says DIS, or DTC to fetch a document.
 func (r *receiver) identify() Order {
-	if r.said++; r.now >= r.t1 || r.said > maxDIS {
+	p := &r.phase
+	if p.said++; r.now >= p.until || p.said > maxDIS || p.silent >= maxTries {
 		return r.fail(status.NoCommand, nil)
 	}
-	fs := [][]byte{r.frame(true, DIS, r.cfg.Own.Append(nil)...)}
-	if r.cfg.Station != "" {
-		fs = slices.Insert(fs, 0, r.frame(false, CSI, appendStation(nil, r.cfg.Station)...))
+	return r.say(func(Event) Order { return r.awaitDCS(r.patience()) }, r.own())
+}
+
+// patience is how long to wait for the answer to an identification: T4, but all
+// of T1 that is left after the last one.
+func (r *receiver) patience() time.Duration {
+	if r.phase.silent+1 < maxTries {
+		return T4
 	}
-	return r.say(func(Event) Order { return r.awaitDCS(T4) }, frames(fs...))
+	return max(r.phase.until-r.now, T4)
+}
+
+// own is the identification of this station.
+func (r *receiver) own() line.Signal {
+	c := r.cfg.Own
+	if r.poll != nil {
+		return r.identification(r.frame(true, DTC, c.Append(nil)...),
+			option{fcf: NSC, octets: r.cfg.NonStandard}, option{fcf: CIG, text: r.cfg.Station},
+			option{fcf: PWD, text: r.poll.Password}, option{fcf: SEP, text: r.poll.Selection})
+	}
+	if r.cfg.Offer != nil {
+		c[dis.Transmit] = 1
+	}
+	return r.identification(r.frame(true, DIS, c.Append(nil)...),
+		option{fcf: NSF, octets: r.cfg.NonStandard}, option{fcf: CSI, text: r.cfg.Station})
 }
 
 // awaitDCS waits for a command, then identifies again.
@@ -96,6 +151,9 @@ func (r *receiver) awaitDCS(timeout time.Duration) Order {
 	return r.hear(line.Listen{Timeout: timeout}, func(m message) Order {
 		if m.kind == command {
 			return r.obey(m)
+		}
+		if !m.disturbed {
+			r.phase.silent++
 		}
 		return r.identify()
 	})
@@ -109,6 +167,11 @@ func (r *receiver) obey(m message) Order {
 	switch m.fcf {
 	case DCS:
 		return r.setUp(m.frame)
+	case DTC, DIS:
+		if r.poll != nil {
+			return r.identify()
+		}
+		return r.polled(m.fcf, hdlc.FIF(m.frame))
 	case MPS, EOM, EOP:
 		return r.postMessage(m.fcf)
 	case PIS:
@@ -138,7 +201,7 @@ func (r *receiver) obey(m message) Order {
 
 // ignore goes on waiting for what was waited for.
 func (r *receiver) ignore(f FCF) Order {
-	r.trans.decide(r.now, "%v is out of place", f)
+	r.strange(f)
 	return r.wait()
 }
 
@@ -186,8 +249,7 @@ func (r *receiver) awaitTCF() Order {
 			return r.say(func(Event) Order { return r.awaitImage() }, r.command(CFR))
 		}
 		return r.say(func(Event) Order {
-			r.t1, r.said = r.now+T1, 0
-			return r.awaitDCS(T2)
+			return r.backToB(func() Order { return r.awaitDCS(T2) })
 		}, r.command(FTT))
 	})
 }

@@ -16,7 +16,7 @@ const maxFrameData = 256
 // come (T.30 Annex A).
 type burst struct {
 	frames   [line.MaxBlock][]byte
-	expected int  // the highest count a PPS has announced
+	expected int  // frames it has: as announced by PPS, or as far as they came
 	fresh    bool // a burst has come since the last PPS
 	long     bool // the next one comes with long training
 }
@@ -30,7 +30,9 @@ func (r *receiver) takeBurst(frames [][]byte) {
 		if fcfOf(f) != FCD || len(fif) < 2 || len(fif)-1 > maxFrameData {
 			continue
 		}
-		if n := fif[0]; r.burst.frames[n] == nil {
+		n := int(fif[0])
+		r.burst.expected = max(r.burst.expected, n+1)
+		if r.burst.frames[n] == nil {
 			r.burst.frames[n] = bytes.Clone(fif[1:])
 			r.idle = 0
 		}
@@ -45,34 +47,38 @@ func (r *receiver) postPartial(frame []byte) Order {
 		return r.ignore(PPS)
 	}
 	to := plain(p.then)
-	last := r.reply.block
-	if r.reply.fcf == MCF && !r.burst.fresh && last.page == p.page && last.block == p.block && r.reply.to == to {
+	b := &r.burst
+	again := r.reply.fcf == MCF && r.reply.block.page == p.page && r.reply.block.block == p.block
+	if again && r.reply.to == to && (!b.fresh || bytes.Equal(b.octets(), r.reply.octets)) {
+		b.fresh = false
 		return r.replyAgain()
 	}
-	b := &r.burst
 	// Senders count the frames of the block or of the burst: the largest is the
 	// size of the block. Behind no burst the count means nothing.
 	if b.fresh || b.expected == 0 {
 		b.expected = max(b.expected, p.frames)
 	}
 	b.fresh, b.long = false, false
-	a := reply{fcf: MCF, to: to, block: p}
+	a := reply{fcf: MCF, to: to, block: p, again: again}
 	if missing, none := b.missing(); !none {
 		a.fcf, a.fif = PPR, missing[:]
 		// The page is not judged yet, so its command has not been answered.
 		a.to = NULL
 		return r.answer(a)
 	}
-	for _, f := range b.frames[:b.expected] {
-		if r.tooLong(len(f)) {
-			return r.fail(status.Fruitless, nil)
-		}
-		r.in.data = append(r.in.data, f...)
+	if r.in.gap && r.in.block == p.block { // the abandoned block has come after all
+		r.in.data, r.in.gap = r.in.data[:r.in.mark], false
 	}
+	a.octets = b.octets()
+	if r.tooLong(len(a.octets)) {
+		return r.fail(status.Fruitless, nil)
+	}
+	r.in.data = append(r.in.data, a.octets...)
 	*b = burst{}
 	if to == NULL {
 		return r.answer(a)
 	}
+	r.spoilt = r.spoilt || r.in.gap
 	return r.judge(func(q Quality) Order {
 		r.trans.decide(r.now, "page %d: %d rows, %d bad", r.page, q.Rows, q.BadRows)
 		if q.Rows <= 0 {
@@ -82,12 +88,17 @@ func (r *receiver) postPartial(frame []byte) Order {
 	})
 }
 
+// octets are the frames that have come, one after the other.
+func (b *burst) octets() []byte { return bytes.Join(b.frames[:b.expected], nil) }
+
+// missing is the map of frames that have not been received; those behind the
+// last one of the block count as such (T.30 Annex A.4.4).
 func (b *burst) missing() (m frameMap, none bool) {
 	none = true
-	for i := range b.expected {
-		if b.frames[i] == nil {
+	for i, f := range b.frames {
+		if f == nil {
 			m.set(i)
-			none = false
+			none = none && i >= b.expected
 		}
 	}
 	return m, none
@@ -124,18 +135,27 @@ func (r *receiver) continueToCorrect(frame []byte) Order {
 }
 
 // endOfRetransmission lets the sender go on without the rest of a partial page.
-// The page is incomplete, so it is neither stored nor counted.
+// If that ends the page, it is neither stored nor counted; if other partial
+// pages follow, it is kept as far as it came, unless the sender begins the
+// abandoned one anew.
 func (r *receiver) endOfRetransmission(frame []byte) Order {
 	fif := hdlc.FIF(frame)
 	if !r.ecm() || len(fif) == 0 {
 		return r.ignore(EOR)
 	}
 	to := plain(FCF(fif[0] &^ xBit))
-	r.trans.decide(r.now, "page %d is abandoned", r.page)
-	r.spoilt = true
-	r.burst, r.in = burst{long: true}, incoming{}
-	if to == NULL { // the rest of the page would be of no use
-		return r.fail(status.PageAbandoned, nil)
+	if to == NULL {
+		r.trans.decide(r.now, "page %d has a gap", r.page)
+		in := incoming{data: r.in.data, gap: true, block: r.reply.block.block, mark: len(r.in.data)}
+		if rest := r.burst.octets(); !r.tooLong(len(rest)) {
+			in.data = append(in.data, rest...)
+		}
+		r.in = in
+	} else {
+		r.trans.decide(r.now, "page %d is abandoned", r.page)
+		r.spoilt = true
+		r.in = incoming{}
 	}
+	r.burst = burst{long: true}
 	return r.answer(reply{fcf: ERR, to: to})
 }

@@ -47,9 +47,9 @@ func (r *receiver) store(a reply) Order {
 
 // answer responds to a post-message command for the first time.
 func (r *receiver) answer(a reply) Order {
-	r.in, r.reply = incoming{data: r.in.data, missed: false}, a
+	r.in.heard, r.in.missed, r.reply = false, false, a
 	if a.to != NULL {
-		r.in.data = nil
+		r.in = incoming{}
 	}
 	return r.say(func(Event) Order {
 		if a.to != NULL && (a.fcf == MCF || a.fcf == RTP) {
@@ -72,7 +72,7 @@ func (r *receiver) answered() Order {
 	a := &r.reply
 	a.at = r.now
 	good := a.fcf == MCF || a.fcf == RTP || a.fcf == ERR
-	r.finished = good && a.to == EOP
+	r.finished = good && a.to == EOP && !a.again
 	switch {
 	case r.page >= maxPages:
 		return r.fail(status.Fruitless, nil)
@@ -81,11 +81,9 @@ func (r *receiver) answered() Order {
 	case r.finished:
 		return r.awaitDCN()
 	case a.to == EOM && good:
-		r.t1, r.said = r.now+T1, 0
-		return r.awaitDCS(eomWait)
+		return r.backToB(func() Order { return r.awaitDCS(eomWait) })
 	case a.fcf == RTP || a.fcf == RTN:
-		r.t1, r.said = r.now+T1, 0
-		return r.awaitDCS(T2)
+		return r.backToB(func() Order { return r.awaitDCS(T2) })
 	}
 	return r.awaitImage()
 }

@@ -114,11 +114,14 @@ func (s *sender) correct(frame []byte) Order {
 			n++
 		}
 	}
-	if n == 0 {
+	if n == 0 && asked == (frameMap{}) {
 		if p.empty++; p.empty >= maxPPR {
 			return s.fail(status.ECMFailed, nil)
 		}
 		return s.askPPS(0)
+	}
+	if n == 0 { // the map fits no frame of the block, so it tells nothing
+		want, n = s.firstBurst(), p.frames
 	}
 	if p.pprs++; p.pprs >= maxPPR {
 		return s.continueToCorrect(want, n)
@@ -127,19 +130,18 @@ func (s *sender) correct(frame []byte) Order {
 }
 
 // continueToCorrect goes on after the fourth PPR: at the same rate if less than
-// half of the frames are still missing, else at a lower one. EOR is not said:
-// it would have the receiver go on without a page that must be confirmed.
+// half of the frames are still missing, else at a lower one.
 func (s *sender) continueToCorrect(want frameMap, n int) Order {
 	p := &s.part
 	rate := s.rate()
 	if n*2 >= p.before {
 		var ok bool
 		if rate, ok = s.slower(rate); !ok {
-			return s.fail(status.ECMFailed, nil)
+			return s.giveUp()
 		}
 	}
 	if p.ctcs++; p.ctcs > maxCTC {
-		return s.fail(status.ECMFailed, nil)
+		return s.giveUp()
 	}
 	p.before, p.pprs = n, 0
 	s.trans.decide(s.now, "continue to correct %d frames at %v", n, rate)
@@ -147,12 +149,22 @@ func (s *sender) continueToCorrect(want frameMap, n int) Order {
 	next := s.session
 	next.SetRate(rate)
 	return s.ask(&exchange{
-		say: []line.Signal{s.command(CTC, next.Append(nil)[:2]...)},
+		say: []line.Signal{s.command(CTC, next.CTC()...)},
 		answers: map[FCF]func([]byte) Order{CTR: func([]byte) Order {
 			s.agreed(next)
 			p.long = true
 			return s.sendBlock(want)
 		}},
+	})
+}
+
+// giveUp tells the receiver that the rest of the page will not come (EOR). The
+// call ends, for the pages behind it cannot be sent in its place.
+func (s *sender) giveUp() Order {
+	lost := func([]byte) Order { return s.fail(status.ECMFailed, nil) }
+	return s.ask(&exchange{
+		say:     []line.Signal{s.command(EOR, byte(s.then)|s.x)},
+		answers: map[FCF]func([]byte) Order{ERR: lost, RNR: lost},
 	})
 }
 

@@ -12,14 +12,19 @@ import (
 
 // SenderConfig is what a sender is to do.
 type SenderConfig struct {
-	Station string           // TSI, at most 20 characters; empty: not sent
-	Own     dis.Capabilities // what may be used; Rate limits the modulations
-	MaxRate line.Rate        // highest rate; V21: no limit
-	First   int              // index of the first page
-	Pages   int              // pages of the document
+	Station     string           // TSI, at most 20 characters; empty: not sent
+	Subaddress  string           // SUB; empty: not sent
+	SenderID    string           // SID; empty: not sent
+	NonStandard []byte           // FIF of NSC, which goes with DTC; empty: not sent
+	Own         dis.Capabilities // what may be used; Rate limits the modulations
+	MaxRate     line.Rate        // highest rate; V21: no limit
+	First       int              // index of the first page
+	Pages       int              // pages of the document; 0 with Poll
+	Poll        *Poll            // what to fetch behind them; nil: nothing
 }
 
-// sender is the calling station of T.30 figures 5-2.
+// sender is the station with the document in T.30 figures 5-2: the calling one,
+// or one that is polled.
 type sender struct {
 	*Engine
 	cfg     SenderConfig
@@ -32,6 +37,8 @@ type sender struct {
 	repeats int        // times it was rejected
 	done    bool       // the last page has been confirmed
 	part    partial
+
+	polledBy bool // the remote station has called to fetch the document
 }
 
 // NewSender returns an engine that sends pages First to Pages-1 of a document.
@@ -55,47 +62,85 @@ func (s *sender) broken(k OrderKind) status.Code {
 	return status.BadDocument
 }
 
-func (s *sender) optional(frame []byte) {
-	if fcfOf(frame) == CSI {
-		s.report.Remote = parseStation(hdlc.FIF(frame))
+func (s *sender) optional(f FCF, fif []byte) bool {
+	switch f {
+	case CSI, CIG:
+		s.report.Remote = parseStation(fif)
+	case NSF, NSC, CSA, PWD, SEP, PSA: // of no interest; they are in the transcript
+	default:
+		return false
 	}
+	return true
 }
 
 func (s *sender) start(in Event) Order {
-	if s.cfg.First < 0 || s.cfg.First >= s.cfg.Pages {
+	none := s.cfg.Pages == 0 && s.cfg.Poll != nil
+	if !none && (s.cfg.First < 0 || s.cfg.First >= s.cfg.Pages) {
 		return s.end(status.BadDocument, nil)
 	}
-	return s.awaitDIS(in.Now+T1, maxHeard, func() Order { return s.end(status.NoIdentification, nil) })
+	if none {
+		s.then = EOM // there is nothing before what is fetched
+	}
+	w := &search{until: in.Now + T1, silent: func() Order { return s.end(status.NoIdentification, nil) }}
+	return s.awaitDIS(w)
 }
 
-// awaitDIS waits for the identification of the called station (phase B).
-func (s *sender) awaitDIS(until time.Duration, patience int, silent func() Order) Order {
-	if s.now >= until || patience == 0 {
-		return silent()
+// search is a wait for the identification of the remote station.
+type search struct {
+	until   time.Duration
+	heard   int // frames that were something else
+	strange int // of them, those unknown
+	silent  func() Order
+}
+
+// awaitDIS waits for the identification of the remote station (phase B). One
+// unknown frame is let pass, for some stations begin with one; the next shows
+// that this is no fax machine to talk to.
+func (s *sender) awaitDIS(w *search) Order {
+	if s.now >= w.until || w.heard >= maxHeard {
+		return w.silent()
 	}
-	return s.hear(line.Listen{Timeout: until - s.now}, func(m message) Order {
+	return s.hear(line.Listen{Timeout: w.until - s.now}, func(m message) Order {
 		switch {
 		case m.kind != command:
-			return silent()
+			return w.silent()
 		case m.fcf == DIS:
-			return s.identified(m.frame)
+			s.x = xBit
+			return s.identified(hdlc.FIF(m.frame))
+		case m.fcf == DTC && s.polledBy:
+			return s.identified(hdlc.FIF(m.frame))
 		case m.fcf == DCN:
 			return s.end(status.Disconnected, nil)
 		}
-		return s.awaitDIS(until, patience-1, silent)
+		w.heard++
+		s.strange(m.fcf)
+		if !m.fcf.known() {
+			if w.strange++; w.strange >= maxStrange {
+				return s.fail(status.NoIdentification, nil)
+			}
+		}
+		return s.awaitDIS(w)
 	})
 }
 
+// awaitDISAgain waits for the identification that follows EOM.
+func (s *sender) awaitDISAgain() Order {
+	return s.awaitDIS(&search{until: s.now + reDISWait, silent: func() Order { return s.fail(status.NoResponse, nil) }})
+}
+
 // identified looks whether the remote station can be sent to at all.
-func (s *sender) identified(frame []byte) Order {
-	s.remote, s.x = dis.Parse(hdlc.FIF(frame)), xBit
-	if s.remote[dis.Receive] == 0 {
+func (s *sender) identified(fif []byte) Order {
+	s.remote = dis.Parse(fif)
+	if s.page >= s.cfg.Pages {
+		return s.poll()
+	}
+	if s.remote[dis.Receive] == 0 && !s.polledBy {
 		return s.fail(status.CannotReceive, nil)
 	}
 	if s.trying = s.supported(s.trying); s.trying == line.V21 {
 		return s.fail(status.NotSupported, nil)
 	}
-	return s.look(s.page, func(f dis.Format) Order {
+	return s.look(s.page, func(f dis.Format, _ bool) Order {
 		s.format = f
 		return s.train()
 	})
@@ -123,8 +168,8 @@ func (s *sender) slower(r line.Rate) (line.Rate, bool) {
 	}
 }
 
-func (s *sender) look(page int, then func(dis.Format) Order) Order {
-	s.next = func(in Event) Order { return then(in.Format) }
+func (s *sender) look(page int, then func(f dis.Format, separate bool) Order) Order {
+	s.next = func(in Event) Order { return then(in.Format, in.Separate) }
 	return Order{Kind: Look, Page: page}
 }
 
@@ -135,16 +180,21 @@ func (s *sender) train() Order {
 		return s.fail(status.NotSupported, err)
 	}
 	s.agreed(session)
-	dcs := [][]byte{s.frame(true, DCS, session.Append(nil)...)}
-	if s.cfg.Station != "" {
-		tsi := s.frame(false, TSI, appendStation(nil, s.cfg.Station)...)
-		dcs = [][]byte{tsi, dcs[0]}
+	optional := []option{{fcf: TSI, text: s.cfg.Station}}
+	if s.remote[dis.SUB] != 0 {
+		optional = append(optional, option{fcf: SUB, text: s.cfg.Subaddress})
 	}
-	x := &exchange{say: []line.Signal{frames(dcs...), {Kind: line.Training, Rate: s.trying}}}
+	if s.remote[dis.PWD] != 0 {
+		optional = append(optional, option{fcf: SID, text: s.cfg.SenderID})
+	}
+	dcs := s.identification(s.frame(true, DCS, session.Append(nil)...), optional...)
+	x := &exchange{say: []line.Signal{dcs, {Kind: line.Training, Rate: s.trying}}}
+	lost := func([]byte) Order { return s.ask(x) }
 	x.answers = map[FCF]func([]byte) Order{
 		CFR: func([]byte) Order { return s.prepare() },
 		FTT: func([]byte) Order { return s.untrained() },
-		DIS: func([]byte) Order { return s.ask(x) }, // our DCS was lost
+		// Our DCS was lost. What a repeated DIS says is no news.
+		DIS: lost, DTC: lost,
 	}
 	return s.ask(x)
 }
@@ -166,11 +216,14 @@ func (s *sender) prepare() Order {
 	s.part = partial{}
 	if s.page+1 >= s.cfg.Pages {
 		s.then = EOP
+		if s.cfg.Poll != nil {
+			s.then = EOM
+		}
 		return s.code()
 	}
-	return s.look(s.page+1, func(f dis.Format) Order {
+	return s.look(s.page+1, func(f dis.Format, separate bool) Order {
 		s.coming, s.then = f, MPS
-		if f != s.format {
+		if separate || f != s.format {
 			s.then = EOM
 		}
 		return s.code()

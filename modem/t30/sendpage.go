@@ -17,7 +17,7 @@ func (s *sender) sendPage() Order {
 // postMessageAnswers are the responses that decide about a page.
 func (s *sender) postMessageAnswers() map[FCF]func([]byte) Order {
 	good := func([]byte) Order { return s.confirmed(false) }
-	bad := func([]byte) Order { return s.rejected(true) }
+	bad := func([]byte) Order { return s.rejected() }
 	return map[FCF]func([]byte) Order{
 		MCF: good,
 		PIP: good, // an operator is wanted; there is none here
@@ -25,7 +25,7 @@ func (s *sender) postMessageAnswers() map[FCF]func([]byte) Order {
 		RTN: bad,
 		PIN: bad,
 		// The remote station has started over; it has confirmed nothing.
-		DIS: func([]byte) Order { return s.rejected(false) },
+		DIS: func([]byte) Order { return s.again() },
 	}
 }
 
@@ -40,28 +40,47 @@ func (s *sender) confirmed(retrain bool) Order {
 
 func (s *sender) afterPage(retrain bool) Order {
 	if s.then == EOP {
-		s.ending = true
-		return s.say(func(Event) Order { return s.end(status.OK, nil) }, s.command(DCN))
+		return s.disconnect(status.OK, nil)
 	}
 	s.page++
 	s.format = s.coming
 	switch {
 	case s.then == EOM:
-		return s.awaitDIS(s.now+reDISWait, maxHeard, func() Order { return s.fail(status.NoResponse, nil) })
+		return s.awaitDISAgain()
 	case retrain:
+		s.stepDown()
 		return s.train()
 	}
 	return s.prepare()
 }
 
-// rejected sends the page again. T.30 lets a sender go on with the next page
-// after RTN; but what was not confirmed does not count as sent.
-func (s *sender) rejected(slower bool) Order {
+// stepDown takes the next lower rate, if there is one.
+func (s *sender) stepDown() {
+	if r, ok := s.slower(s.trying); ok {
+		s.trying = r
+	}
+}
+
+// rejected takes RTN or PIN. The page goes again, at a lower rate; T.30 would
+// let a sender go on with the next one, but what was not confirmed does not
+// count as sent. Where the remote station expects no page any more (EOP) the
+// call ends, as T.30 has it, and the page is for another one.
+func (s *sender) rejected() Order {
+	switch s.then {
+	case EOP:
+		return s.fail(status.PageRejected, nil)
+	case EOM: // the remote station goes to phase B by itself
+		s.trans.decide(s.now, "send page %d again behind the next DIS", s.page)
+		return s.awaitDISAgain()
+	}
+	s.stepDown()
+	return s.again()
+}
+
+// again sends the page that is under way once more.
+func (s *sender) again() Order {
 	if s.repeats++; s.repeats > maxRepeats {
 		return s.fail(status.PageRejected, nil)
-	}
-	if r, ok := s.slower(s.trying); slower && ok {
-		s.trying = r
 	}
 	s.trans.decide(s.now, "send page %d again at %v", s.page, s.trying)
 	return s.train()

@@ -54,6 +54,8 @@ func calls() []row {
 		tcf    = lt.Kind(lt.Caller, line.Training)
 	)
 	poor := call{sender: plain, receiver: all, pages: pages(3000, 3000), quality: []t30.Quality{{Rows: 1000, BadRows: 151}}}
+	last := poor
+	last.pages = pages(3000)
 	rtp := poor
 	rtp.quality = []t30.Quality{{Rows: 1000, BadRows: 60}}
 	hopeless := poor
@@ -92,7 +94,7 @@ func calls() []row {
 		{"ecm change of format", mixed(ecm(2000, 3000)), ok(2), true, "PPS-EOM"},
 		{"plain change of format", mixed(non(2000, 3000)), ok(2), false, "EOM"},
 
-		{"ladder", with(ecm(4000), lt.BadTraining(line.V29x9600)), ok(1), true, "fall back from V.17 12000 to V.29 9600"},
+		{"ladder", with(ecm(4000), lt.BadTraining(line.V29x9600)), ok(1), true, "fall back from V.17 9600 to V.29 9600"},
 		{"ladder to the ground", with(ecm(2000), lt.BadTraining(line.V27ter2400)), ok(1), false, "V.27ter 2400"},
 		{"no training", with(ecm(2000), lt.BadTraining(line.V21)), want{sent: status.TrainingFailed, received: status.SenderLeft, stored: []int{}}, true, ""},
 		{"training unheard", with(ecm(2000), lt.When(lt.Nth(tcf, 1), lt.Lose)), ok(1), false, "FTT"},
@@ -111,7 +113,9 @@ func calls() []row {
 		{"plain MPS lost", with(non(6000, 6000), lt.When(sender(t30.MPS, 1), lt.Lose)), ok(2), false, ""},
 		{"plain EOP bad", with(non(6000), lt.When(sender(t30.EOP, 1), lt.BadFrames())), ok(1), false, ""},
 		{"plain CRP", with(non(6000), lt.When(receiver(t30.MCF, 1), answer(t30.CRP))), ok(1), false, "CRP"},
-		{"plain CRP as often as allowed", with(non(6000), lt.When(receiver(t30.MCF, 1, 2, 3), answer(t30.CRP))), ok(1), false, "CRP"},
+		{"plain CRP as often as allowed", with(non(6000), lt.When(receiver(t30.MCF, 1, 2), answer(t30.CRP))), ok(1), false, "CRP"},
+		{"plain CRP for ever", with(non(6000), lt.When(receiver(t30.MCF), answer(t30.CRP))), want{sent: status.NoResponse}, false, "CRP"},
+		{"plain unknown answer", with(non(6000), lt.When(receiver(t30.MCF), answer(t30.NULL))), want{sent: status.BadResponse}, false, "out of place"},
 		{"plain PIP", with(non(6000), lt.When(receiver(t30.MCF, 1), answer(t30.PIP))), ok(1), false, "PIP"},
 		{"plain page garbled", with(non(6000), lt.When(image, lt.Garble)), want{sent: status.NoResponse, received: status.SenderLeft, stored: []int{}}, true, "no page before"},
 		{"plain second page garbled", with(non(6000, 6000), lt.When(lt.Nth(image, 2), lt.Garble)), want{sent: status.NoResponse, received: status.SenderLeft, confirmed: 1, stored: []int{0}}, false, "no page before"},
@@ -120,14 +124,16 @@ func calls() []row {
 		{"plain middle page unheard", with(non(6000, 6000, 6000), lt.When(lt.Nth(image, 2), lt.Lose)), want{sent: status.NoResponse, received: status.SenderLeft, confirmed: 1, stored: []int{0}}, false, "no page before"},
 		{"plain RTN", poor, ok(2), true, "send page 0 again at V.17 12000"},
 		{"plain RTP", rtp, ok(2), true, ""},
+		{"plain RTN at the end", last, want{sent: status.PageRejected, received: status.SenderLeft, stored: []int{}}, false, ""},
+		{"plain RTN before another document", mixed(poor), ok(2), false, "send page 0 again"},
 		{"plain always RTN", hopeless, want{sent: status.PageRejected, received: status.SenderLeft, stored: []int{}}, false, ""},
 
 		{"ecm PPR", with(ecm(20000), lt.When(lt.Nth(blocks, 1), lt.BadFrames(3, 4, 5, 78))), ok(1), true, "PPR 3-5 78"},
 		{"ecm two PPR", with(ecm(20000), lt.When(lt.Nth(blocks, 1), lt.BadFrames(0, 3)), lt.When(lt.Nth(blocks, 2), lt.BadFrames(1))), ok(1), false, "PPR 3"},
-		{"ecm block lost", with(ecm(2000), lt.When(lt.Nth(blocks, 1), lt.Lose)), ok(1), false, "PPR 0-7"},
-		{"ecm block garbled", with(ecm(70000), lt.When(lt.Nth(blocks, 2), lt.Garble)), ok(1), false, "PPR 0-17"},
+		{"ecm block lost", with(ecm(2000), lt.When(lt.Nth(blocks, 1), lt.Lose)), ok(1), false, "PPR 0-255"},
+		{"ecm block garbled", with(ecm(70000), lt.When(lt.Nth(blocks, 2), lt.Garble)), ok(1), false, "PPR 0-255"},
 		{"ecm middle block garbled", with(ecm(150000), lt.When(lt.Nth(blocks, 2), lt.Garble)), ok(1), false, "PPR 0-255"},
-		{"ecm middle page garbled", with(ecm(2000, 3000, 4000), lt.When(lt.Nth(blocks, 2), lt.Garble)), ok(3), false, "PPR 0-11"},
+		{"ecm middle page garbled", with(ecm(2000, 3000, 4000), lt.When(lt.Nth(blocks, 2), lt.Garble)), ok(3), false, "PPR 0-255"},
 		{"ecm RCP lost", with(ecm(200), lt.When(lt.Nth(blocks, 1), lt.BadFrames(1, 2, 3))), ok(1), false, ""},
 		{"ecm PPS lost", with(ecm(20000, 2000), lt.When(sender(t30.PPS, 1), lt.Lose)), ok(2), true, ""},
 		{"ecm PPS bad", with(ecm(20000, 2000), lt.When(sender(t30.PPS, 1, 3), lt.BadFrames())), ok(2), false, ""},
@@ -138,7 +144,7 @@ func calls() []row {
 		{"ecm fourth PPR", with(ecm(20000), lt.When(lt.Nth(blocks, 1, 2, 3, 4), lt.BadFrames(0, 1))), ok(1), true, "CTC V.17 14400"},
 		{"ecm slower by CTC", with(ecm(2000), lt.When(lt.Nth(blocks, 1, 2, 3, 4), lt.BadFrames())), ok(1), true, "CTC V.17 12000"},
 		{"ecm CTR lost", with(ecm(2000), lt.When(lt.Nth(blocks, 1, 2, 3, 4), lt.BadFrames()), lt.When(receiver(t30.CTR, 1), lt.Lose)), ok(1), false, ""},
-		{"ecm beyond correction", with(ecm(2000), lt.When(blocks, lt.BadFrames())), want{sent: status.ECMFailed, received: status.SenderLeft, stored: []int{}}, false, "CTC V.27ter 2400"},
+		{"ecm beyond correction", with(ecm(2000), lt.When(blocks, lt.BadFrames())), want{sent: status.ECMFailed, received: status.PageAbandoned, stored: []int{}}, false, "EOR-EOP"},
 		{"ecm RNR", with(ecm(2000), lt.When(receiver(t30.MCF, 1, 2), answer(t30.RNR))), ok(1), true, "RR"},
 		{"ecm RNR for ever", with(ecm(2000), lt.When(receiver(t30.MCF), answer(t30.RNR))), want{sent: status.NoResponse}, false, "RR"},
 		{"ecm empty PPR", with(ecm(2000), lt.When(receiver(t30.MCF, 1), answer(t30.PPR, make([]byte, 32)...))), ok(1), false, "PPR none"},

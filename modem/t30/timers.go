@@ -13,7 +13,7 @@ const (
 	// from the last bit of the command.
 	T4 = 3450 * time.Millisecond
 	// T5 (60 s +- 5 s) bounds how long an ECM receiver may be busy (RNR).
-	T5 = 60 * time.Second
+	T5 = 65 * time.Second
 
 	// frameTimeout: a frame follows the one before it, or its flags, within 3 s
 	// +- 15 % (T.30 5.3.3).
@@ -26,16 +26,19 @@ const (
 	eomWait   = 6 * time.Second
 	reDISWait = 2 * T2
 	// repeatWindow: a post-message command without a page before it is taken for
-	// a repetition only if it ends this soon after our response did. A sender's
-	// T4 starts before that response, so its repetition ends T4 behind it; a page
-	// of A4 length that went unheard, with its command, takes longer.
-	repeatWindow = 4 * time.Second
+	// a repetition only if it ends this soon after our response did: T4 of a
+	// sender that has not heard it, its preamble and its frame. A page that could
+	// not be received is noticed, however short it is.
+	repeatWindow = 4500 * time.Millisecond
+	// linger is how long a station that has said DCN stays on the line, so that
+	// the end of it is not cut off.
+	linger = time.Second
 )
 
 // Limits on repetition.
 const (
-	maxTries     = 3  // a command for want of a response (T.30 5.4.2)
-	maxCRP       = 3  // repetitions asked for by CRP
+	maxTries     = 3  // a command, for want of a response or because of CRP (T.30 5.4.2)
+	maxStrange   = 2  // unknown frames where an identification is due
 	maxHeard     = 16 // frames, noises listened to for one response
 	maxDIS       = 16 // identifications before T1, should the clock stand still
 	maxRNR       = 64 // RR before T5, should the clock stand still

@@ -35,7 +35,7 @@ func (t *transcript) said(now time.Duration, s line.Signal) {
 	switch s.Kind {
 	case line.Frames:
 		for _, f := range s.Frames {
-			t.add(now, ">", describe(f))
+			t.add(now, ">", Describe(f))
 		}
 	case line.Training:
 		t.add(now, ">", "TCF "+s.Rate.String())
@@ -47,7 +47,7 @@ func (t *transcript) said(now time.Duration, s line.Signal) {
 }
 
 func (t *transcript) heard(now time.Duration, frame []byte) {
-	text := describe(frame)
+	text := Describe(frame)
 	if !hdlc.Final(frame) {
 		text += " +"
 	}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/faxmesh/faxmesh/modem"
+	"github.com/faxmesh/faxmesh/modem/t30"
+	"github.com/faxmesh/faxmesh/modem/t4"
+)
+
+// nonStandard is the NSF of the device: an unassigned provider of T.35.
+var nonStandard = []byte{0xB5, 0x00, 0x00, 0x00}
+
+// setup is what a script says of the device before the call begins.
+type setup struct {
+	calling  bool
+	polling  bool // it calls to fetch
+	station  string
+	password string // its own when it polls, or the one it wants of who polls
+	document document
+}
+
+// document is the pages the device has to send.
+type document []modem.Page
+
+func (d document) Len() int                       { return len(d) }
+func (d document) Page(i int) (modem.Page, error) { return d[i], nil }
+
+// setUp reads the steps that are about the device and not about the call.
+func setUp(t test, m *images) (setup, error) {
+	var s setup
+	for _, st := range t.steps {
+		value := st.attr["value"]
+		file := ""
+		switch {
+		case st.kind == "CALL", st.kind == "ANSWER":
+			s.calling = st.kind == "ANSWER"
+			s.polling = s.calling && value == ""
+			file = value
+		case st.kind != "SET":
+		case st.attr["tag"] == "IDENT":
+			s.station = value
+		case st.attr["tag"] == "PWD":
+			s.password = value
+		case st.attr["tag"] == "TXFILE":
+			file = value
+		case st.attr["tag"] == "RXFILE": // what it receives is kept anyway
+		default:
+			return s, fmt.Errorf("script %s sets %q, which is unknown", t.name, st.attr["tag"])
+		}
+		if file == "" {
+			continue
+		}
+		pages, err := m.pages(file)
+		if err != nil {
+			return s, fmt.Errorf("script %s: %w", t.name, err)
+		}
+		pages = slices.Clone(pages)
+		pages[0].Separate = len(s.document) > 0
+		s.document = append(s.document, pages...)
+	}
+	return s, nil
+}
+
+// device is the device under test: this project's modem on a line of the
+// tester's.
+type device struct {
+	setup
+	done chan struct{} // closed when report is there
+
+	mu     sync.Mutex
+	report modem.Report
+	stored []modem.ReceivedPage
+}
+
+// start begins the device's call on phone.
+func start(ctx context.Context, s setup, phone modem.Phone) *device {
+	d := &device{setup: s, done: make(chan struct{})}
+	go func() {
+		defer close(d.done)
+		r := d.call(ctx, modem.New(phone, modem.Options{NonStandard: nonStandard}))
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.report = r
+	}()
+	return d
+}
+
+func (d *device) call(ctx context.Context, m modem.Modem) modem.Report {
+	if d.calling {
+		out := modem.Outgoing{Number: "1", Station: d.station, Pages: d.document}
+		if d.polling {
+			out.Poll = &modem.Poll{Password: d.password, Store: d.store}
+		}
+		return m.Send(ctx, out)
+	}
+	in := modem.Incoming{Station: d.station, Store: d.store}
+	if len(d.document) > 0 {
+		in.Offer = &modem.Offer{Pages: d.document, Password: d.password}
+	}
+	return m.Receive(ctx, in)
+}
+
+func (d *device) store(_ context.Context, p modem.ReceivedPage) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stored = append(d.stored, p)
+	return nil
+}
+
+// wait returns when the device's call is over.
+func (d *device) wait(ctx context.Context) error {
+	select {
+	case <-d.done:
+		return nil
+	case <-ctx.Done():
+		return errors.New("its call does not end")
+	}
+}
+
+// result is the report of a call that is over.
+func (d *device) result() (modem.Report, bool) {
+	select {
+	case <-d.done:
+	default:
+		return modem.Report{}, false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.report, true
+}
+
+// checkSent looks whether a page that the device sent without ECM is one of its
+// document.
+func (d *device) checkSent(data []byte) error {
+	data = slices.Clone(data)
+	t4.Reverse(data)
+	for _, p := range d.document {
+		mh, _ := t4.DecodeMH(data, p.Image.Width, t4.MaxRows)
+		if mh.Equal(p.Image) {
+			return nil
+		}
+		if mr, _ := t4.DecodeMR(data, p.Image.Width, t4.MaxRows); mr.Equal(p.Image) {
+			return nil
+		}
+	}
+	return errors.New("the page is none of its document")
+}
+
+// checkConfirmed looks whether the device has stored the page that it confirms
+// with frame, as it was sent.
+func (p *player) checkConfirmed(frame []byte) error {
+	text := t30.Describe(frame)
+	if p.sent == nil || text != "MCF" && text != "RTP" {
+		return nil
+	}
+	m := p.sent
+	p.sent = nil
+	p.dut.mu.Lock()
+	defer p.dut.mu.Unlock()
+	n := len(p.dut.stored)
+	if n == 0 {
+		return fmt.Errorf("it sent %s for a page that it has not stored", text)
+	}
+	if m.whole && !p.dut.stored[n-1].Image.Equal(m.image) {
+		return fmt.Errorf("it sent %s for a page that differs from the one it stored", text)
+	}
+	return nil
+}
+
+// transcript is the device's view of the call, for people.
+func (d *device) transcript() string {
+	r, _ := d.result()
+	return strings.TrimRight(r.Transcript, "\n")
+}

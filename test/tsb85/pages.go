@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/faxmesh/faxmesh/modem"
+	"github.com/faxmesh/faxmesh/modem/hdlc"
+	"github.com/faxmesh/faxmesh/modem/line"
+	"github.com/faxmesh/faxmesh/modem/t30"
+	"github.com/faxmesh/faxmesh/modem/t4"
+	"github.com/faxmesh/faxmesh/modem/tiff"
+)
+
+// images reads the pages that scripts name, each file once.
+type images struct {
+	dir  string
+	read map[string][]modem.Page
+}
+
+func (m *images) pages(name string) ([]modem.Page, error) {
+	if p, ok := m.read[name]; ok {
+		return p, nil
+	}
+	if name != filepath.Base(name) {
+		return nil, fmt.Errorf("image %q: name a file without its directory", name)
+	}
+	data, err := os.ReadFile(filepath.Join(m.dir, name))
+	if err != nil {
+		return nil, fmt.Errorf("image (say with -images where they are): %w", err)
+	}
+	f, err := tiff.Open(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		return nil, fmt.Errorf("image %s: %w", name, err)
+	}
+	var out []modem.Page
+	for i := range f.Len() {
+		b, r, err := f.Page(i)
+		if err != nil {
+			return nil, fmt.Errorf("image %s, page %d: %w", name, i+1, err)
+		}
+		out = append(out, modem.Page{Image: b, Resolution: r})
+	}
+	m.read[name] = out
+	return out, nil
+}
+
+// first is the only page of an image that the tester sends.
+func (m *images) first(name string) (*t4.Bitmap, error) {
+	p, err := m.pages(name)
+	if err != nil {
+		return nil, err
+	}
+	return p[0].Image, nil
+}
+
+// rtc is T.4's return to control: six EOLs.
+var rtc = []byte{0x00, 0x10, 0x01, 0x00, 0x10, 0x01, 0x00, 0x10, 0x01}
+
+// plainPage codes a page in one dimension, in DTE order, the rows given too
+// short for their width.
+func plainPage(b *t4.Bitmap, minBits int, bad map[int]bool) []byte {
+	var data []byte
+	if len(bad) == 0 {
+		data = t4.AppendMH(nil, b, t4.MHOptions{MinBits: minBits, RTC: true})
+	} else {
+		for y := range b.Height {
+			row := &t4.Bitmap{Width: b.Width, Height: 1, Stride: b.Stride, Pix: b.Row(y)}
+			if bad[y] {
+				row = t4.NewBitmap(b.Width-100, 1)
+			}
+			data = t4.AppendMH(data, row, t4.MHOptions{MinBits: minBits})
+		}
+		data = append(data, rtc...)
+	}
+	t4.Reverse(data)
+	return data
+}
+
+// block cuts a partial page into ECM frames (T.30 Annex A), RCP included.
+func block(data []byte, number, frameSize int) [][]byte {
+	var out [][]byte
+	data = data[min(number*line.MaxBlock*frameSize, len(data)):]
+	for i := 0; i < line.MaxBlock && len(data) > 0; i++ {
+		n := min(frameSize, len(data))
+		fif := append([]byte{byte(i)}, data[:n]...)
+		fif = append(fif, make([]byte, frameSize-n)...)
+		out = append(out, hdlc.Append(nil, false, byte(t30.FCD), fif...))
+		data = data[n:]
+	}
+	for range 3 {
+		out = append(out, hdlc.Append(nil, false, byte(t30.RCP)))
+	}
+	return out
+}
+
+// trainingData is a training check of n octets of zeros, the first of which are
+// alternating bits.
+func trainingData(n, bad int) []byte {
+	data := make([]byte, n)
+	copy(data, slices.Repeat([]byte{0x55}, min(bad, n)))
+	return data
+}

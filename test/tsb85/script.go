@@ -1,0 +1,183 @@
+package main
+
+import (
+	"encoding/hex"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"math/bits"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/faxmesh/faxmesh/modem/line"
+)
+
+// maxScripts octets are read of a file of scripts.
+const maxScripts = 16 << 20
+
+// test is one call script.
+type test struct {
+	name  string
+	steps []step
+}
+
+// step is one thing that the tester (T) does or expects of the device under
+// test (R), or a repetition of such steps.
+type step struct {
+	dir, kind string
+	attr      map[string]string
+	checks    []string // what the step is for, in words
+
+	repeat   []step // steps to repeat instead
+	min, max int    // how often; max 0: no limit
+}
+
+// readScripts reads a file of the grammar fax-tests.
+func readScripts(r io.Reader) ([]test, error) {
+	d := xml.NewDecoder(io.LimitReader(r, maxScripts))
+	var tests []test
+	for {
+		tok, err := d.Token()
+		if err == io.EOF {
+			return tests, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read scripts: %w", err)
+		}
+		start, ok := tok.(xml.StartElement)
+		if !ok || start.Name.Local != "test" {
+			continue
+		}
+		t := test{name: attributes(start)["name"]}
+		if t.steps, err = readSteps(d); err != nil {
+			return nil, fmt.Errorf("read script %s: %w", t.name, err)
+		}
+		tests = append(tests, t)
+	}
+}
+
+// readSteps reads the content of a test or repeat element.
+func readSteps(d *xml.Decoder) ([]step, error) {
+	var steps []step
+	for {
+		tok, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		switch e := tok.(type) {
+		case xml.EndElement:
+			if e.Name.Local == "test" || e.Name.Local == "repeat" {
+				return steps, nil
+			}
+		case xml.StartElement:
+			a := attributes(e)
+			switch e.Name.Local {
+			case "step":
+				steps = append(steps, step{dir: a["dir"], kind: a["type"], attr: a})
+			case "repeat":
+				s := step{kind: "REPEAT", attr: a}
+				if s.min, err = optional(a, "min"); err == nil {
+					s.max, err = optional(a, "max")
+				}
+				if err == nil {
+					s.repeat, err = readSteps(d)
+				}
+				if err != nil {
+					return nil, err
+				}
+				steps = append(steps, s)
+			case "check":
+				if n := len(steps); n > 0 && a["desc"] != "" {
+					steps[n-1].checks = append(steps[n-1].checks, a["desc"])
+				}
+			}
+		}
+	}
+}
+
+func attributes(e xml.StartElement) map[string]string {
+	m := make(map[string]string, len(e.Attr))
+	for _, a := range e.Attr {
+		m[a.Name.Local] = a.Value
+	}
+	return m
+}
+
+// optional is the number in an attribute, 0 if there is none.
+func optional(a map[string]string, key string) (int, error) {
+	v, ok := a[key]
+	if !ok {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(v))
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("%s=%q: write a number that is not negative", key, v)
+	}
+	return n, nil
+}
+
+// String names the step as a deviation does.
+func (s step) String() string {
+	parts := []string{s.dir, s.kind, s.attr["tag"]}
+	for _, key := range []string{"modem", "value"} {
+		if v := s.attr[key]; v != "" && (key == "modem" || len(v) < 40) && v != "V.21" {
+			parts = append(parts, v)
+		}
+	}
+	text := strings.Join(strings.Fields(strings.Join(parts, " ")), " ")
+	if len(s.checks) > 0 {
+		text += " (" + s.checks[0] + ")"
+	}
+	return text
+}
+
+func (s step) number(key string) (int, error) { return optional(s.attr, key) }
+
+func (s step) milliseconds(key string) (d time.Duration, given bool, err error) {
+	n, err := s.number(key)
+	_, given = s.attr[key]
+	return time.Duration(n) * time.Millisecond, given, err
+}
+
+// numbers is a list of numbers, as the rows to spoil.
+func (s step) numbers(key string) (map[int]bool, error) {
+	m := map[int]bool{}
+	for _, f := range strings.FieldsFunc(s.attr[key], func(r rune) bool { return strings.ContainsRune(", \t\r\n", r) }) {
+		n, err := strconv.Atoi(f)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %q is not a number", key, f)
+		}
+		m[n] = true
+	}
+	return m, nil
+}
+
+// octets reads a frame, as "FF C8 01 ...", into DTE order; open is true if more
+// may follow.
+func octets(value string) (b []byte, open bool, err error) {
+	text, open := strings.CutSuffix(strings.TrimSpace(value), "...")
+	b, err = hex.DecodeString(strings.Join(strings.Fields(text), ""))
+	if err != nil {
+		return nil, false, fmt.Errorf("frame %q: write octets in hexadecimal", value)
+	}
+	for i := range b {
+		b[i] = bits.Reverse8(b[i])
+	}
+	return b, open, nil
+}
+
+var modems = map[string]line.Rate{
+	"V.21": line.V21, "V.27ter/2400": line.V27ter2400, "V.27ter/4800": line.V27ter4800,
+	"V.29/7200": line.V29x7200, "V.29/9600": line.V29x9600,
+	"V.17/7200": line.V17x7200, "V.17/9600": line.V17x9600,
+	"V.17/12000": line.V17x12000, "V.17/14400": line.V17x14400,
+}
+
+func (s step) rate() (line.Rate, error) {
+	r, ok := modems[s.attr["modem"]]
+	if !ok {
+		return 0, fmt.Errorf("modem %q is unknown", s.attr["modem"])
+	}
+	return r, nil
+}

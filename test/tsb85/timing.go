@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"math/bits"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/faxmesh/faxmesh/modem/line"
+	"github.com/faxmesh/faxmesh/modem/line/linetest"
+	"github.com/faxmesh/faxmesh/modem/t30"
+)
+
+// rangeText finds the two times in a check like "preamble is 850ms to 1150ms".
+var rangeText = regexp.MustCompile(`([\d.]+) ?(m?s) (?:to|and) ([\d.]+) ?(m?s)`)
+
+// checkTiming holds a frame that came against the times in the words of the
+// step's checks: the length of its preamble, or the time since the signal before.
+func (p *player) checkTiming(s step, piece linetest.Piece) error {
+	for _, desc := range s.checks {
+		low, high, ok := timeRange(desc)
+		if !ok {
+			continue
+		}
+		got := p.signal - p.quiet
+		if strings.Contains(desc, "preamble") {
+			if p.signal != piece.Start { // it was the first frame that had it
+				continue
+			}
+			got = piece.End - piece.Start - flags(len(piece.Signal.Frames[0])+3)
+		}
+		if got < low || got > high {
+			return fmt.Errorf("%s: it was %v", desc, got)
+		}
+	}
+	return nil
+}
+
+func timeRange(desc string) (low, high time.Duration, ok bool) {
+	m := rangeText.FindStringSubmatch(desc)
+	if m == nil {
+		return 0, 0, false
+	}
+	var d [2]time.Duration
+	for i := range d {
+		n, err := strconv.ParseFloat(m[1+2*i], 64)
+		if err != nil {
+			return 0, 0, false
+		}
+		unit := time.Second
+		if m[2+2*i] == "ms" {
+			unit = time.Millisecond
+		}
+		d[i] = time.Duration(n * float64(unit))
+	}
+	return d[0], d[1], true
+}
+
+// describe says what a signal is.
+func describe(s line.Signal) string {
+	short := ""
+	if s.Short {
+		short = ", short training"
+	}
+	switch s.Kind {
+	case line.Frames:
+		if len(s.Frames) == 0 {
+			return "flags without a frame"
+		}
+		return fmt.Sprintf("%s (%s)", t30.Describe(s.Frames[0]), inWireOrder(s.Frames[0]))
+	case line.Training:
+		return "TCF " + s.Rate.String()
+	case line.Page:
+		return fmt.Sprintf("a page of %d octets, %v%s", len(s.Data), s.Rate, short)
+	}
+	return fmt.Sprintf("a block of %d frames, %v%s", len(s.Frames), s.Rate, short)
+}
+
+// shownOctets of a frame are printed.
+const shownOctets = 12
+
+// inWireOrder prints a frame as the scripts do.
+func inWireOrder(frame []byte) string {
+	var b strings.Builder
+	for i, o := range frame {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		if i == shownOctets {
+			b.WriteString("...")
+			break
+		}
+		fmt.Fprintf(&b, "%02X", bits.Reverse8(o))
+	}
+	return b.String()
+}

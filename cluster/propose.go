@@ -181,7 +181,7 @@ func (c *Cluster) caughtUp(ctx context.Context, index uint64) error {
 func repeatable(cmd ledger.Command) bool {
 	switch cmd.(type) {
 	case ledger.SetRights, ledger.PutNode, ledger.PutToken, ledger.SpendToken, ledger.PutDialRule, ledger.PutRoute,
-		ledger.Submit, ledger.Progress, ledger.Finish, ledger.Receive, ledger.AssignFax:
+		ledger.Submit, ledger.Progress, ledger.Finish, ledger.Receive, ledger.AssignFax, ledger.EndSession:
 		return true
 	}
 	return false

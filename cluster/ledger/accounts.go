@@ -13,6 +13,26 @@ const maxHash = 512
 type accountRecord struct {
 	Account fax.Account `msgpack:"a"`
 	Hash    string      `msgpack:"h"`
+	Born    uint64      `msgpack:"b"` // index of its AddAccount: see owner
+}
+
+// owner is whose a fax is: accounts of one name that followed one another are
+// told apart by when they were born. The zero value is everybody.
+type owner struct {
+	Name string `msgpack:"n"` // as the account spells it
+	Born uint64 `msgpack:"b"` // 0 of a name that had no account
+}
+
+func (r *accountRecord) owner() owner { return owner{r.Account.Name, r.Born} }
+
+func (o owner) is(p owner) bool { return o.Born == p.Born && fax.Fold(o.Name) == fax.Fold(p.Name) }
+
+// owner is who has a name now.
+func (d *draft) owner(name string) owner {
+	if r := load[accountRecord](d, inAccounts, fax.Fold(name)); r != nil {
+		return r.owner()
+	}
+	return owner{Name: name}
 }
 
 func (c AddAccount) apply(d *draft) (*fax.Job, error) {
@@ -29,7 +49,7 @@ func (c AddAccount) apply(d *draft) (*fax.Job, error) {
 	// The index as epoch: tokens of an earlier account of this name, whose
 	// epoch was some lower index, stay void.
 	a.Epoch = d.index
-	d.store(inAccounts, fax.Fold(a.Name), accountRecord{a, c.Hash})
+	d.store(inAccounts, fax.Fold(a.Name), accountRecord{a, c.Hash, d.index})
 	detail := a.Rights.String()
 	if a.Visitor {
 		detail += ", visitor"
@@ -125,19 +145,26 @@ func (d *draft) lastAdministrator(a fax.Account) bool {
 	return last
 }
 
-// existing are those of the names that are accounts, as the accounts spell
-// them, each once, in the order given.
-func (d *draft) existing(names []string) (found []string, missing string) {
+// existing are those of the names that are accounts, each once, in the order
+// given.
+func (d *draft) existing(names []string) (found []owner, missing string) {
 	for _, name := range names {
 		r := load[accountRecord](d, inAccounts, fax.Fold(name))
 		switch {
 		case r == nil:
 			missing = name
-		case !slices.Contains(found, r.Account.Name):
-			found = append(found, r.Account.Name)
+		case !slices.Contains(found, r.owner()):
+			found = append(found, r.owner())
 		}
 	}
 	return found, missing
+}
+
+func namesOf(owners []owner) (names []string) {
+	for _, o := range owners {
+		names = append(names, o.Name)
+	}
+	return names
 }
 
 func checkHash(hash string) error {

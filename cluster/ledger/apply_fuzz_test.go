@@ -18,6 +18,7 @@ func FuzzApply(f *testing.F) {
 		Direct{Job: "j", State: fax.Cancelled}, DropAccount{Name: "clerk"}, DropNode{Name: "south"},
 		AssignFax{ID: "r", Accounts: []string{"other"}}, SpendToken{Hash: hashOf(1), Node: "west", At: 5},
 		PutRoute{Route: fax.Route{Number: "1", Accounts: []string{"clerk"}}}, job("k", "clerk", 1),
+		EndSession{ID: "t", Account: "other", Expires: 40, At: 30},
 	}, numbers...) {
 		data, err := Encode(c)
 		if err != nil {
@@ -32,6 +33,7 @@ func FuzzApply(f *testing.F) {
 		PutNode{fax.Node{Name: "south", Fingerprint: hashOf(4)}}, PutDialRule{Rule: fax.DialRule{Prefix: "1", Node: "south"}},
 		PutToken{Hash: hashOf(1), Expires: 10, Uses: 1, At: 1}, PutRoute{Route: fax.Route{Accounts: []string{"clerk"}}},
 		Receive{fax.ReceivedFax{ID: "r", Node: "south", Assigned: []string{"clerk"}}},
+		EndSession{ID: "s", Account: "clerk", Expires: 20, At: 10},
 	} {
 		must(f, l, c)
 	}
@@ -55,8 +57,9 @@ func FuzzApply(f *testing.F) {
 		}
 		for _, err := range []error{
 			readable[accountRecord](tx, inAccounts), readable[fax.Node](tx, inNodes), readable[tokenRecord](tx, inTokens),
-			readable[fax.DialRule](tx, inRules), readable[fax.Route](tx, inRoutes), readable[fax.Job](tx, inJobs),
-			readable[fax.ReceivedFax](tx, inReceived), readable[fax.Event](tx, inEvents), readable[fax.Activity](tx, inActivity),
+			readable[fax.DialRule](tx, inRules), readable[fax.Route](tx, inRoutes), readable[jobRecord](tx, inJobs),
+			readable[receivedRecord](tx, inReceived), readable[fax.Event](tx, inEvents), readable[fax.Activity](tx, inActivity),
+			readable[endedRecord](tx, inEnded),
 		} {
 			if err != nil {
 				t.Error(err)

@@ -39,6 +39,7 @@ var decoders = [...]func([]byte) (Command, error){
 	17: decodeAs[Receive],
 	18: decodeAs[AssignFax],
 	19: decodeAs[Note],
+	20: decodeAs[EndSession],
 }
 
 func (AddAccount) number() uint16   { return 1 }
@@ -60,6 +61,7 @@ func (Direct) number() uint16       { return 16 }
 func (Receive) number() uint16      { return 17 }
 func (AssignFax) number() uint16    { return 18 }
 func (Note) number() uint16         { return 19 }
+func (EndSession) number() uint16   { return 20 }
 
 // Encode writes a command: its number, two octets with the high one first,
 // then its fields as a msgpack map.

@@ -15,7 +15,7 @@ var numbers = []Command{
 	AddAccount{}, SetPassword{}, SetRights{}, DropAccount{},
 	PutNode{}, DropNode{}, PutToken{}, SpendToken{}, PutDialRule{}, DropDialRule{}, PutRoute{},
 	Submit{}, Assign{}, Progress{}, Finish{}, Direct{},
-	Receive{}, AssignFax{}, Note{},
+	Receive{}, AssignFax{}, Note{}, EndSession{},
 }
 
 func TestNumbersStay(t *testing.T) {

@@ -45,13 +45,24 @@ type (
 		Node   string     `msgpack:"d"`
 		At     fax.Millis `msgpack:"t"`
 	}
-	// DropAccount removes a login, its events and its places in routes; its
-	// faxes and activity stay. Refused for the last administrator.
+	// DropAccount removes a login, its events and its places in routes. Its
+	// faxes and activity stay, but are not those of the next account of the
+	// name. Refused for the last administrator.
 	DropAccount struct {
 		Name string     `msgpack:"n"`
 		By   string     `msgpack:"b"`
 		Node string     `msgpack:"d"`
 		At   fax.Millis `msgpack:"t"`
+	}
+	// EndSession voids a session's tokens for good. The id is kept until
+	// Expires, by when none of them is valid any more, then dropped by the next
+	// EndSession whose At is not before that. A repetition changes nothing.
+	EndSession struct {
+		ID      string     `msgpack:"id"`
+		Account string     `msgpack:"a"`
+		Expires fax.Millis `msgpack:"e"`
+		Node    string     `msgpack:"d"`
+		At      fax.Millis `msgpack:"t"`
 	}
 )
 

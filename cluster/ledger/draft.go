@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
@@ -19,9 +20,11 @@ const (
 	inTokens   bucket = "tokens"   // hash -> tokenRecord
 	inRules    bucket = "rules"    // "=" prefix -> fax.DialRule
 	inRoutes   bucket = "routes"   // "=" number -> fax.Route
-	inJobs     bucket = "jobs"     // id -> fax.Job
+	inEnded    bucket = "ended"    // id of a session -> endedRecord
+	inEndings  bucket = "endings"  // endingKey -> nothing: ended sessions by expiry
+	inJobs     bucket = "jobs"     // id -> jobRecord
 	inQueue    bucket = "queue"    // queueKey -> nothing: jobs by owner, state, time
-	inReceived bucket = "received" // id -> fax.ReceivedFax
+	inReceived bucket = "received" // id -> receivedRecord
 	inDrawers  bucket = "drawers"  // drawerKey -> nothing: received faxes by account, time
 	inEvents   bucket = "events"   // folded account, 0, seq -> fax.Event
 	inEventSeq bucket = "eventseq" // folded account -> seq of its last event
@@ -30,8 +33,8 @@ const (
 )
 
 // buckets lists them all, as Open makes them.
-var buckets = [...]bucket{inMeta, inAccounts, inNodes, inTokens, inRules, inRoutes, inJobs,
-	inQueue, inReceived, inDrawers, inEvents, inEventSeq, inActivity, inDocs}
+var buckets = [...]bucket{inMeta, inAccounts, inNodes, inTokens, inRules, inRoutes, inEnded,
+	inEndings, inJobs, inQueue, inReceived, inDrawers, inEvents, inEventSeq, inActivity, inDocs}
 
 // Keys of the meta bucket.
 const (
@@ -39,6 +42,7 @@ const (
 	keyApplied  = "applied"  // u64: index of the last applied entry
 	keyChain    = "chain"    // 32 octets: hash over all applied entries
 	keyActivity = "activity" // u64 seq of the last activity, 32 octets of its chain value
+	keyEnded    = "ended"    // u64: how many ended sessions are kept
 )
 
 // draft is what one command reads and is about to change. Nothing reaches the
@@ -103,6 +107,19 @@ func load[T any](d *draft, in bucket, key string) *T {
 		return nil
 	}
 	return record
+}
+
+// number gets a number as number64 writes it, 0 if there is none.
+func (d *draft) number(in bucket, key string) uint64 {
+	value := d.get(in, key)
+	if value == nil {
+		return 0
+	}
+	if len(value) != 8 {
+		d.fail(in, key, errors.New("not 8 octets long"))
+		return 0
+	}
+	return binary.BigEndian.Uint64(value)
 }
 
 // all returns the committed records of a bucket in the order of their keys. It
@@ -177,21 +194,22 @@ func hasPrefix(key []byte, prefix string) bool {
 
 func number64(n uint64) string { return string(binary.BigEndian.AppendUint64(nil, n)) }
 
-func queueKey(owner string, s fax.State, submitted fax.Millis, id string) string {
-	return queuePrefix(owner, s) + number64(uint64(submitted)) + id
+// prefix is that of what belongs to an owner.
+func (o owner) prefix() string { return fax.Fold(o.Name) + "\x00" + number64(o.Born) }
+
+func queueKey(o owner, s fax.State, submitted fax.Millis, id string) string {
+	return queuePrefix(o, s) + number64(uint64(submitted)) + id
 }
 
-// queuePrefix is that of all jobs of an owner, "" for everybody, in a state.
-func queuePrefix(owner string, s fax.State) string {
-	return fax.Fold(owner) + "\x00" + string(s) + "\x00"
+// queuePrefix is that of all jobs of an owner in a state.
+func queuePrefix(o owner, s fax.State) string { return o.prefix() + string(s) + "\x00" }
+
+func drawerKey(o owner, at fax.Millis, id string) string {
+	return drawerPrefix(o) + number64(uint64(at)) + id
 }
 
-func drawerKey(account string, at fax.Millis, id string) string {
-	return drawerPrefix(account) + number64(uint64(at)) + id
-}
-
-// drawerPrefix is that of all faxes received for an account, "" for all.
-func drawerPrefix(account string) string { return fax.Fold(account) + "\x00" }
+// drawerPrefix is that of all faxes received for an owner.
+func drawerPrefix(o owner) string { return o.prefix() + "\x00" }
 
 func eventKey(account string, seq uint64) string {
 	return fax.Fold(account) + "\x00" + number64(seq)

@@ -1,22 +1,17 @@
 package ledger
 
-import (
-	"encoding/binary"
-	"errors"
-
-	"github.com/faxmesh/faxmesh/clientlib/fax"
-)
+import "github.com/faxmesh/faxmesh/clientlib/fax"
 
 // EventsKept is how many events of an account are kept; each new one above it
 // pushes the oldest out.
 const EventsKept = 1000
 
-// tell appends an event to an account's stream. One who has no account is
-// told nothing.
-func (d *draft) tell(account string, e fax.Event) {
-	key := fax.Fold(account)
+// tell appends an event to an account's stream. One who has no account (any
+// more) is told nothing.
+func (d *draft) tell(o owner, e fax.Event) {
+	key := fax.Fold(o.Name)
 	r := load[accountRecord](d, inAccounts, key)
-	if r == nil {
+	if r == nil || r.Born != o.Born {
 		return
 	}
 	seq := d.lastEvent(key) + 1
@@ -28,17 +23,7 @@ func (d *draft) tell(account string, e fax.Event) {
 	}
 }
 
-func (d *draft) lastEvent(key string) uint64 {
-	value := d.get(inEventSeq, key)
-	if value == nil {
-		return 0
-	}
-	if len(value) != 8 {
-		d.fail(inEventSeq, key, errors.New("not 8 octets long"))
-		return 0
-	}
-	return binary.BigEndian.Uint64(value)
-}
+func (d *draft) lastEvent(key string) uint64 { return d.number(inEventSeq, key) }
 
 // forget takes an account's events away. The count stays: should somebody
 // else get the name, no number is used twice.

@@ -14,17 +14,26 @@ const (
 	MaxLease = fax.Millis(24 * 60 * 60 * 1000) // from the command's At
 )
 
+// jobRecord is a job as stored.
+type jobRecord struct {
+	fax.Job `msgpack:",inline"`
+	Born    uint64 `msgpack:"ob"` // of the account that is its Owner
+}
+
+func (j *jobRecord) owner() owner { return owner{j.Owner, j.Born} }
+
 func (c Submit) apply(d *draft) (*fax.Job, error) {
 	if err := checkJob(c.Job); err != nil {
 		return nil, err
 	}
-	if old := load[fax.Job](d, inJobs, c.Job.ID); old != nil {
-		if fax.Fold(old.Owner) != fax.Fold(c.Job.Owner) {
+	submitter := d.owner(c.Job.Owner)
+	if old := load[jobRecord](d, inJobs, c.Job.ID); old != nil {
+		if !old.owner().is(submitter) {
 			return nil, fax.Errorf(fax.Exists, "there is a job %q of somebody else; submit under another id", c.Job.ID)
 		}
-		return old, nil
+		return &old.Job, nil
 	}
-	j := c.Job
+	j := jobRecord{c.Job, submitter.Born}
 	if j.State != fax.Held {
 		j.State = fax.Queued
 	}
@@ -38,7 +47,7 @@ func (c Submit) apply(d *draft) (*fax.Job, error) {
 	d.record(fax.Activity{At: j.Submitted, Who: j.Owner, Node: j.Home, What: "submit", Object: j.ID,
 		Detail: fmt.Sprintf("to %s, %d pages", j.Number, j.Fax.Pages)})
 	d.tellOwner(&j, fax.EventQueued, j.Home, "")
-	return &j, nil
+	return &j.Job, nil
 }
 
 func (c Assign) apply(d *draft) (*fax.Job, error) {
@@ -47,22 +56,22 @@ func (c Assign) apply(d *draft) (*fax.Job, error) {
 		return nil, err
 	}
 	if old.State != fax.Queued || c.Attempt != old.Tries+1 {
-		return old, fax.Errorf(fax.Conflict, "job %s is %s after %d attempts; attempt %d cannot be assigned", c.Job, old.State, old.Tries, c.Attempt)
+		return &old.Job, fax.Errorf(fax.Conflict, "job %s is %s after %d attempts; attempt %d cannot be assigned", c.Job, old.State, old.Tries, c.Attempt)
 	}
 	if err := fax.CheckName("node", c.Node); err != nil {
-		return old, err
+		return &old.Job, err
 	}
 	if err := fax.CheckName("line", c.Line); err != nil {
-		return old, err
+		return &old.Job, err
 	}
 	if c.Until <= c.At || c.Until > c.At+MaxLease {
-		return old, fax.Errorf(fax.Invalid, "the lease of job %s would last %d ms; 1 to %d are allowed", c.Job, c.Until-c.At, MaxLease)
+		return &old.Job, fax.Errorf(fax.Invalid, "the lease of job %s would last %d ms; 1 to %d are allowed", c.Job, c.Until-c.At, MaxLease)
 	}
 	j := *old
 	j.State, j.Tries, j.Reason, j.Updated = fax.Assigned, c.Attempt, "", c.At
 	j.Last = &fax.Attempt{Number: c.Attempt, Node: c.Node, Line: c.Line, Begun: c.At, Until: c.Until}
 	d.storeJob(old, &j)
-	return &j, nil
+	return &j.Job, nil
 }
 
 func (c Progress) apply(d *draft) (*fax.Job, error) {
@@ -71,18 +80,18 @@ func (c Progress) apply(d *draft) (*fax.Job, error) {
 		return nil, err
 	}
 	if err := checkAttempt(old, c.Attempt, c.Node); err != nil {
-		return old, err
+		return &old.Job, err
 	}
 	switch {
 	case !old.State.Running():
-		return old, fax.Errorf(fax.Conflict, "attempt %d of job %s has ended", c.Attempt, c.Job)
+		return &old.Job, fax.Errorf(fax.Conflict, "attempt %d of job %s has ended", c.Attempt, c.Job)
 	case c.State != fax.Dialing && c.State != fax.Sending:
-		return old, fax.Errorf(fax.Invalid, "an attempt goes on as dialing or sending, not as %.20q", c.State)
+		return &old.Job, fax.Errorf(fax.Invalid, "an attempt goes on as dialing or sending, not as %.20q", c.State)
 	case c.Until > c.At+MaxLease:
-		return old, fax.Errorf(fax.Invalid, "the lease of job %s would last %d ms; at most %d are allowed", c.Job, c.Until-c.At, MaxLease)
+		return &old.Job, fax.Errorf(fax.Invalid, "the lease of job %s would last %d ms; at most %d are allowed", c.Job, c.Until-c.At, MaxLease)
 	}
 	if err := checkConfirmed(old, c.Confirmed); err != nil {
-		return old, err
+		return &old.Job, err
 	}
 	j, last := *old, *old.Last
 	j.Last = &last
@@ -104,7 +113,7 @@ func (c Progress) apply(d *draft) (*fax.Job, error) {
 	if j.Confirmed > old.Confirmed {
 		d.tellOwner(&j, fax.EventPage, c.Node, "")
 	}
-	return &j, nil
+	return &j.Job, nil
 }
 
 // endings are the states in which Finish may leave a job, with what is
@@ -125,13 +134,13 @@ func (c Finish) apply(d *draft) (*fax.Job, error) {
 		return nil, err
 	}
 	if c.Attempt >= 1 && c.Attempt < old.Tries {
-		return old, nil // a later one began, so this one ended
+		return &old.Job, nil // a later one began, so this one ended
 	}
 	if err := checkAttempt(old, c.Attempt, c.Node); err != nil {
-		return old, err
+		return &old.Job, err
 	}
 	if !old.State.Running() {
-		return old, nil
+		return &old.Job, nil
 	}
 	state := c.State
 	if state == fax.Queued && old.Reason != "" {
@@ -139,16 +148,16 @@ func (c Finish) apply(d *draft) (*fax.Job, error) {
 	}
 	ending, ok := endings[state]
 	if !ok {
-		return old, fax.Errorf(fax.Invalid, "an attempt ends as sent, failed, cancelled or queued, not as %.20q", c.State)
+		return &old.Job, fax.Errorf(fax.Invalid, "an attempt ends as sent, failed, cancelled or queued, not as %.20q", c.State)
 	}
 	if err := checkConfirmed(old, c.Confirmed); err != nil {
-		return old, err
+		return &old.Job, err
 	}
 	j, last := *old, *old.Last
 	j.Last = &last
 	j.State, j.Confirmed, j.Updated = state, max(old.Confirmed, c.Confirmed), c.At
 	if state == fax.Done && j.Confirmed < j.Fax.Pages {
-		return old, fax.Errorf(fax.Invalid, "job %s cannot be sent with %d of %d pages confirmed", c.Job, j.Confirmed, j.Fax.Pages)
+		return &old.Job, fax.Errorf(fax.Invalid, "job %s cannot be sent with %d of %d pages confirmed", c.Job, j.Confirmed, j.Fax.Pages)
 	}
 	last.Ended, last.Status = c.At, c.Status
 	last.Reason, last.Remote = clip(c.Reason, fax.MaxReason), clip(c.Remote, fax.MaxName)
@@ -166,7 +175,7 @@ func (c Finish) apply(d *draft) (*fax.Job, error) {
 	d.record(fax.Activity{At: c.At, Who: c.Node, Node: c.Node, What: ending.what, Object: j.ID,
 		Detail: clip(fmt.Sprintf("%s, attempt %d, status %d, %d pages confirmed: %s", j.Number, c.Attempt, c.Status, j.Confirmed, j.Reason), maxDetail)})
 	d.tellOwner(&j, ending.tell, c.Node, j.Reason)
-	return &j, nil
+	return &j.Job, nil
 }
 
 func (c Direct) apply(d *draft) (*fax.Job, error) {
@@ -179,18 +188,18 @@ func (c Direct) apply(d *draft) (*fax.Job, error) {
 	var tell fax.EventKind
 	switch {
 	case c.State != fax.Held && c.State != fax.Queued && c.State != fax.Cancelled:
-		return old, fax.Errorf(fax.Invalid, "a job can be held, resumed or cancelled; %.20q is none of these", c.State)
+		return &old.Job, fax.Errorf(fax.Invalid, "a job can be held, resumed or cancelled; %.20q is none of these", c.State)
 	case old.State == c.State, c.State == fax.Cancelled && old.State.Running() && old.Reason != "":
-		return old, nil
+		return &old.Job, nil
 	case old.State.Ended():
-		return old, fax.Errorf(fax.Conflict, "job %s is %s already", c.Job, old.State)
+		return &old.Job, fax.Errorf(fax.Conflict, "job %s is %s already", c.Job, old.State)
 	case c.State == fax.Cancelled:
 		j.Reason = "cancelled by " + clip(who(c.By, c.Node), fax.MaxName)
 		if !old.State.Running() {
 			j.State, tell = fax.Cancelled, fax.EventCancelled
 		}
 	case old.State.Running():
-		return old, fax.Errorf(fax.Conflict, "job %s is %s; it can only be cancelled now", c.Job, old.State)
+		return &old.Job, fax.Errorf(fax.Conflict, "job %s is %s; it can only be cancelled now", c.Job, old.State)
 	default:
 		j.State = c.State
 		if c.State == fax.Queued {
@@ -203,11 +212,11 @@ func (c Direct) apply(d *draft) (*fax.Job, error) {
 	if tell != "" {
 		d.tellOwner(&j, tell, c.Node, j.Reason)
 	}
-	return &j, nil
+	return &j.Job, nil
 }
 
-func (d *draft) job(id string) (*fax.Job, error) {
-	j := load[fax.Job](d, inJobs, id)
+func (d *draft) job(id string) (*jobRecord, error) {
+	j := load[jobRecord](d, inJobs, id)
 	if j == nil {
 		return nil, fax.Errorf(fax.NotFound, "there is no job %.80q", id)
 	}
@@ -215,30 +224,30 @@ func (d *draft) job(id string) (*fax.Job, error) {
 }
 
 // storeJob puts a job, and moves it in the queue index from where old was.
-func (d *draft) storeJob(old, j *fax.Job) {
-	if old != nil && old.State != j.State {
-		d.delete(inQueue, queueKey("", old.State, old.Submitted, old.ID))
-		d.delete(inQueue, queueKey(old.Owner, old.State, old.Submitted, old.ID))
+func (d *draft) storeJob(old, j *jobRecord) {
+	for _, o := range []owner{{}, j.owner()} {
+		if old != nil && old.State != j.State {
+			d.delete(inQueue, queueKey(o, old.State, old.Submitted, old.ID))
+		}
+		d.mark(inQueue, queueKey(o, j.State, j.Submitted, j.ID))
 	}
-	d.mark(inQueue, queueKey("", j.State, j.Submitted, j.ID))
-	d.mark(inQueue, queueKey(j.Owner, j.State, j.Submitted, j.ID))
 	d.store(inJobs, j.ID, j)
 }
 
-func (d *draft) tellOwner(j *fax.Job, kind fax.EventKind, node, text string) {
-	d.tell(j.Owner, fax.Event{Kind: kind, Fax: j.ID, Node: node, At: j.Updated, Number: j.Number,
+func (d *draft) tellOwner(j *jobRecord, kind fax.EventKind, node, text string) {
+	d.tell(j.owner(), fax.Event{Kind: kind, Fax: j.ID, Node: node, At: j.Updated, Number: j.Number,
 		Page: j.Confirmed, Pages: j.Fax.Pages, Text: text})
 }
 
 // checkAttempt wants the newest attempt, and the node that has it.
-func checkAttempt(j *fax.Job, attempt int, node string) error {
+func checkAttempt(j *jobRecord, attempt int, node string) error {
 	if j.Last == nil || attempt != j.Tries || node != j.Last.Node {
 		return fax.Errorf(fax.Conflict, "attempt %d of job %s is not one of node %.64q", attempt, j.ID, node)
 	}
 	return nil
 }
 
-func checkConfirmed(j *fax.Job, confirmed int) error {
+func checkConfirmed(j *jobRecord, confirmed int) error {
 	if confirmed < 0 || confirmed > MaxPages || j.Fax.Pages > 0 && confirmed > j.Fax.Pages {
 		return fax.Errorf(fax.Invalid, "job %s has %d pages; %d cannot be confirmed", j.ID, j.Fax.Pages, confirmed)
 	}

@@ -169,10 +169,11 @@ func (c PutRoute) apply(d *draft) (*fax.Job, error) {
 		return nil, fax.Errorf(fax.TooLarge, "a route names %d accounts; at most %d are allowed", len(route.Accounts), fax.MaxAssign)
 	}
 	route.Number = fax.Digits(route.Number)
-	accounts, missing := d.existing(route.Accounts)
+	found, missing := d.existing(route.Accounts)
 	if missing != "" {
 		return nil, fax.Errorf(fax.NotFound, "there is no account %q for the route", missing)
 	}
+	accounts := namesOf(found)
 	route.Accounts = accounts
 	old := load[fax.Route](d, inRoutes, ruleKey(route.Number))
 	what := "set-route"

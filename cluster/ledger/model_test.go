@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -12,15 +13,28 @@ import (
 // model is the slow twin of the ledger: maps, written from the comments of the
 // commands and from nothing else.
 type model struct {
-	accounts map[string]fax.Rights // by folded name
-	jobs     map[string]*fax.Job
-	received map[string][]string // id -> folded names that may see it
-	events   map[string][]string // folded name -> kinds, of its present life
-	entries  int                 // of the activity record
+	accounts map[string]modelAccount // by folded name
+	jobs     map[string]*modelJob
+	received map[string]map[string]int // id -> folded names to which it is assigned -> their births
+	events   map[string][]string       // folded name -> kinds, of its present life
+	ended    map[string]fax.Millis     // sessions
+	births   int
+	entries  int // of the activity record
+}
+
+type modelAccount struct {
+	rights fax.Rights
+	born   int // 1, 2, 3…; 0 of a name without account
+}
+
+type modelJob struct {
+	fax.Job
+	born int // of its owner
 }
 
 func newModel() *model {
-	return &model{map[string]fax.Rights{}, map[string]*fax.Job{}, map[string][]string{}, map[string][]string{}, 0}
+	return &model{accounts: map[string]modelAccount{}, jobs: map[string]*modelJob{}, received: map[string]map[string]int{},
+		events: map[string][]string{}, ended: map[string]fax.Millis{}}
 }
 
 const taken = fax.Kind(255) // no refusal
@@ -32,7 +46,8 @@ func (m *model) apply(c Command) fax.Kind {
 		if _, ok := m.accounts[fax.Fold(c.Account.Name)]; ok {
 			return fax.Exists
 		}
-		m.accounts[fax.Fold(c.Account.Name)] = c.Account.Rights
+		m.births++
+		m.accounts[fax.Fold(c.Account.Name)] = modelAccount{c.Account.Rights, m.births}
 		m.entries++
 	case SetRights:
 		return m.setRights(fax.Fold(c.Name), c.Rights, true)
@@ -65,7 +80,7 @@ func (m *model) apply(c Command) fax.Kind {
 		if _, ok := m.received[c.Fax.ID]; ok {
 			return taken
 		}
-		m.received[c.Fax.ID] = []string{}
+		m.received[c.Fax.ID] = map[string]int{}
 		m.give(c.Fax.ID, c.Fax.Assigned, "received")
 		m.entries++
 	case AssignFax:
@@ -80,6 +95,16 @@ func (m *model) apply(c Command) fax.Kind {
 		if m.give(c.ID, c.Accounts, "assigned") {
 			m.entries++
 		}
+	case EndSession:
+		if c.Expires <= c.At {
+			return fax.Invalid
+		}
+		if _, ok := m.ended[c.ID]; ok {
+			return taken
+		}
+		maps.DeleteFunc(m.ended, func(_ string, expires fax.Millis) bool { return expires <= c.At })
+		m.ended[c.ID] = c.Expires
+		m.entries++
 	}
 	return taken
 }
@@ -87,9 +112,9 @@ func (m *model) apply(c Command) fax.Kind {
 func (m *model) give(id string, accounts []string, event string) (any bool) {
 	for _, a := range accounts {
 		a = fax.Fold(a)
-		if _, ok := m.accounts[a]; ok && !slices.Contains(m.received[id], a) {
-			m.received[id] = append(m.received[id], a)
-			m.tell(a, event)
+		if account, ok := m.accounts[a]; ok && m.received[id][a] != account.born {
+			m.received[id][a] = account.born
+			m.tell(a, account.born, event)
 			any = true
 		}
 	}
@@ -102,16 +127,16 @@ func (m *model) setRights(name string, r fax.Rights, write bool) fax.Kind {
 		return fax.NotFound
 	}
 	admins := 0
-	for _, r := range m.accounts {
-		if r.Has(fax.MayAdminister) {
+	for _, a := range m.accounts {
+		if a.rights.Has(fax.MayAdminister) {
 			admins++
 		}
 	}
-	if admins == 1 && old.Has(fax.MayAdminister) && !r.Has(fax.MayAdminister) {
+	if admins == 1 && old.rights.Has(fax.MayAdminister) && !r.Has(fax.MayAdminister) {
 		return fax.Conflict
 	}
-	if write && r != old {
-		m.accounts[name] = r
+	if write && r != old.rights {
+		m.accounts[name] = modelAccount{r, old.born}
 		m.entries++
 	}
 	return taken
@@ -119,16 +144,16 @@ func (m *model) setRights(name string, r fax.Rights, write bool) fax.Kind {
 
 func (m *model) submit(c Submit) fax.Kind {
 	if j := m.jobs[c.Job.ID]; j != nil {
-		if fax.Fold(j.Owner) != fax.Fold(c.Job.Owner) {
+		if !m.owns(c.Job.Owner, j) {
 			return fax.Exists
 		}
 		return taken
 	}
-	j := c.Job
+	j := &modelJob{c.Job, m.accounts[fax.Fold(c.Job.Owner)].born}
 	j.State = fax.Queued
-	m.jobs[j.ID] = &j
+	m.jobs[j.ID] = j
 	m.entries++
-	m.tell(j.Owner, "queued")
+	m.tell(j.Owner, j.born, "queued")
 	return taken
 }
 
@@ -144,14 +169,14 @@ func (m *model) progress(c Progress) fax.Kind {
 	}
 	if j.State == fax.Assigned {
 		m.entries++
-		m.tell(j.Owner, "dialing")
+		m.tell(j.Owner, j.born, "dialing")
 	}
 	if j.State != fax.Sending {
 		j.State = c.State
 	}
 	if c.Confirmed > j.Confirmed {
 		j.Confirmed = c.Confirmed
-		m.tell(j.Owner, "page")
+		m.tell(j.Owner, j.born, "page")
 	}
 	j.Last.Until = max(j.Last.Until, c.Until)
 	return taken
@@ -179,7 +204,7 @@ func (m *model) finish(c Finish) fax.Kind {
 		j.Reason = c.Reason
 	}
 	m.entries++
-	m.tell(j.Owner, map[fax.State]string{fax.Done: "sent", fax.Undone: "failed", fax.Cancelled: "cancelled", fax.Queued: "retry"}[j.State])
+	m.tell(j.Owner, j.born, map[fax.State]string{fax.Done: "sent", fax.Undone: "failed", fax.Cancelled: "cancelled", fax.Queued: "retry"}[j.State])
 	return taken
 }
 
@@ -208,20 +233,28 @@ func (m *model) direct(c Direct) fax.Kind {
 	}
 	j.State = c.State
 	if c.State != fax.Held {
-		m.tell(j.Owner, string(c.State))
+		m.tell(j.Owner, j.born, string(c.State))
 	}
 	return taken
 }
 
-func (m *model) tell(account, kind string) {
-	if _, ok := m.accounts[fax.Fold(account)]; ok {
+// owns reports whether a job is one of the account that has the name now.
+func (m *model) owns(name string, j *modelJob) bool {
+	return fax.Fold(j.Owner) == fax.Fold(name) && j.born == m.accounts[fax.Fold(name)].born
+}
+
+func (m *model) tell(account string, born int, kind string) {
+	if a, ok := m.accounts[fax.Fold(account)]; ok && a.born == born {
 		m.events[fax.Fold(account)] = append(m.events[fax.Fold(account)], kind)
 	}
 }
 
+var sessions = []string{"s", "t", "u"}
+
 // names and the like are few, so that commands meet.
 var (
 	someAccount = rapid.SampledFrom([]string{"a", "B", "b", "c"})
+	someSession = rapid.SampledFrom(sessions)
 	someJob     = rapid.SampledFrom([]string{"j", "k"})
 	someNode    = rapid.SampledFrom([]string{"north", "north", "north", "north", "north", "south"})
 	someRights  = rapid.SampledFrom([]fax.Rights{fax.Individual, fax.Administrator})
@@ -239,7 +272,7 @@ func (m *model) someCommand(t *rapid.T) Command {
 	if j := m.jobs[id]; j != nil {
 		attempt += j.Tries
 	}
-	switch rapid.IntRange(0, 14).Draw(t, "command") {
+	switch rapid.IntRange(0, 15).Draw(t, "command") {
 	case 0:
 		c := account(someAccount.Draw(t, "name"), someRights.Draw(t, "rights"))
 		c.Account.Created = at
@@ -265,6 +298,9 @@ func (m *model) someCommand(t *rapid.T) Command {
 	case 13:
 		return Receive{fax.ReceivedFax{ID: id, Node: "south", At: at, Fax: fax.Document{Hash: hashOf(int(at)), Pages: 1},
 			Assigned: rapid.SliceOfN(someAccount, 0, 3).Draw(t, "for")}}
+	case 14:
+		expires := at + fax.Millis(rapid.IntRange(0, 30).Draw(t, "life"))
+		return EndSession{ID: someSession.Draw(t, "session"), Account: someAccount.Draw(t, "name"), Expires: expires, Node: "north", At: at}
 	}
 	return AssignFax{ID: id, Accounts: rapid.SliceOfN(someAccount, 0, 2).Draw(t, "for"), By: "a", Node: "north", At: at}
 }
@@ -272,15 +308,17 @@ func (m *model) someCommand(t *rapid.T) Command {
 // describe is what the model knows, as text.
 func (m *model) describe() string {
 	var lines []string
-	for name, r := range m.accounts {
-		lines = append(lines, fmt.Sprintf("account %s %s, told %v", name, r, m.events[name]))
+	for name, a := range m.accounts {
+		lines = append(lines, fmt.Sprintf("account %s %s, told %v", name, a.rights, m.events[name]))
 	}
 	for id, j := range m.jobs {
-		lines = append(lines, describeJob(id, j))
+		lines = append(lines, describeJob(id, &j.Job))
 	}
 	for id, who := range m.received {
-		slices.Sort(who)
-		lines = append(lines, fmt.Sprintf("received %s for %v", id, who))
+		lines = append(lines, fmt.Sprintf("received %s for %v", id, slices.Sorted(maps.Keys(who))))
+	}
+	for id := range m.ended {
+		lines = append(lines, "ended "+id)
 	}
 	slices.Sort(lines)
 	return strings.Join(append(lines, fmt.Sprintf("%d entries", m.entries)), "\n")

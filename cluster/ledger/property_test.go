@@ -39,12 +39,17 @@ func describe(t *rapid.T, l *Ledger) string {
 	for _, f := range faxes {
 		who := []string{}
 		for _, a := range f.Assigned {
-			if a = fax.Fold(a); !slices.Contains(who, a) {
-				who = append(who, a)
-			}
+			who = append(who, fax.Fold(a))
 		}
 		slices.Sort(who)
 		lines = append(lines, fmt.Sprintf("received %s for %v", f.ID, who))
+	}
+	for _, id := range sessions {
+		ended, err := l.SessionEnded(id)
+		check(err)
+		if ended {
+			lines = append(lines, "ended "+id)
+		}
 	}
 	slices.Sort(lines)
 	last, err := VerifyActivity(l.WholeActivity())
@@ -52,8 +57,9 @@ func describe(t *rapid.T, l *Ledger) string {
 	return strings.Join(append(lines, fmt.Sprintf("%d entries", last.Seq)), "\n")
 }
 
-// checkIndexes holds the lists by owner, state and account against the records.
-func checkIndexes(t *rapid.T, l *Ledger) {
+// checkIndexes holds the lists by owner, state and account against the records
+// and what the model knows of births.
+func checkIndexes(t *rapid.T, l *Ledger, m *model) {
 	jobs, err := l.Jobs(JobFilter{})
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +71,7 @@ func checkIndexes(t *rapid.T, l *Ledger) {
 		for _, wanted := range [][]fax.State{nil, {fax.Queued}, {fax.Queued, fax.Held, fax.Queued}, {fax.Done, fax.Undone, fax.Cancelled}} {
 			var want []string
 			for _, j := range jobs {
-				if (owner == "" || fax.Fold(j.Owner) == fax.Fold(owner)) && (wanted == nil || slices.Contains(wanted, j.State)) {
+				if (owner == "" || m.owns(owner, m.jobs[j.ID])) && (wanted == nil || slices.Contains(wanted, j.State)) {
 					want = append(want, j.ID)
 				}
 			}
@@ -83,6 +89,40 @@ func checkIndexes(t *rapid.T, l *Ledger) {
 			oldest, err := l.Jobs(JobFilter{Owner: owner, States: wanted, Oldest: true, Limit: 1})
 			if err != nil || len(oldest) != min(1, len(want)) || len(want) > 0 && oldest[0].ID != want[len(want)-1] {
 				t.Fatalf("oldest job of %q in %v: %v, %v, want the last of %v", owner, wanted, oldest, err, want)
+			}
+		}
+	}
+	checkPresentLife(t, l, m)
+}
+
+// checkPresentLife asks for the faxes of each name: those of an account that
+// had the name before are not among them.
+func checkPresentLife(t *rapid.T, l *Ledger, m *model) {
+	for _, name := range []string{"A", "b", "c"} {
+		born := m.accounts[fax.Fold(name)].born
+		var want, got []string
+		for id, who := range m.received {
+			b, assigned := who[fax.Fold(name)]
+			mine := assigned && b == born
+			if mine {
+				want = append(want, id)
+			}
+			if _, err := l.ReceivedBy(name, id); (err == nil) != mine || err != nil && fax.KindOf(err) != fax.NotFound {
+				t.Fatalf("%s received by %s, born %d of %v: %v", id, name, born, who, err)
+			}
+		}
+		faxes, err := l.ReceivedFor(name, 0)
+		for _, f := range faxes {
+			got = append(got, f.ID)
+		}
+		slices.Sort(want)
+		slices.Sort(got)
+		if err != nil || !slices.Equal(got, want) {
+			t.Fatalf("%s, born %d, has received %v, %v, want %v of %v", name, born, got, err, want, m.received)
+		}
+		for id, j := range m.jobs {
+			if _, err := l.JobOf(name, id); (err == nil) != m.owns(name, j) || err != nil && fax.KindOf(err) != fax.NotFound {
+				t.Fatalf("job %s of %s, born %d, as that of %s, born %d: %v", id, j.Owner, j.born, name, born, err)
 			}
 		}
 	}
@@ -125,7 +165,7 @@ func TestAgainstModel(t *testing.T) {
 				rt.Fatalf("after %#v:\n%s\nwant\n%s", c, got, want)
 			}
 		}
-		checkIndexes(rt, one)
+		checkIndexes(rt, one, m)
 		for at := 0; at < len(entries); {
 			// Each batch begins with some that have been applied before.
 			again := rapid.IntRange(0, at).Draw(rt, "again")

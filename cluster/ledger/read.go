@@ -46,11 +46,34 @@ func (l *Ledger) DialRules() ([]fax.DialRule, error) { return readAll[fax.DialRu
 func (l *Ledger) Routes() ([]fax.Route, error) { return readAll[fax.Route](l, inRoutes) }
 
 // Job returns a job; NotFound.
-func (l *Ledger) Job(id string) (fax.Job, error) { return read[fax.Job](l, inJobs, id, "job", id) }
+func (l *Ledger) Job(id string) (fax.Job, error) {
+	j, err := read[jobRecord](l, inJobs, id, "job", id)
+	return j.Job, err
+}
+
+// JobOf returns a job of the account that has the name now; NotFound for a job
+// of anybody else, an earlier account of that name among them.
+func (l *Ledger) JobOf(account, id string) (job fax.Job, err error) {
+	err = l.view(func(tx *bbolt.Tx) error {
+		o, err := ownerIn(tx, account)
+		if err != nil {
+			return err
+		}
+		r, err := readOne[jobRecord](tx, inJobs, id, "job", id)
+		if err == nil && !r.owner().is(o) {
+			err = notThere("job", id)
+		}
+		if err == nil {
+			job = r.Job
+		}
+		return err
+	})
+	return job, err
+}
 
 // JobFilter chooses jobs. The zero value is all of them.
 type JobFilter struct {
-	Owner  string      // account name, "" for everybody's
+	Owner  string      // name of an account of today, "" for everybody's
 	States []fax.State // none for every state
 	Oldest bool        // the oldest first, as a queue is served
 	Limit  int         // 0 for MaxList
@@ -69,20 +92,24 @@ func (l *Ledger) Jobs(f JobFilter) ([]fax.Job, error) {
 	}
 	var jobs []fax.Job
 	err := l.view(func(tx *bbolt.Tx) error {
+		o, err := ownerIn(tx, f.Owner)
+		if err != nil {
+			return err
+		}
 		var w walk
 		for _, s := range wanted {
-			w.add(tx, inQueue, queuePrefix(f.Owner, s), f.Oldest)
+			w.add(tx, inQueue, queuePrefix(o, s), f.Oldest)
 		}
 		for len(jobs) < listLimit(f.Limit) {
 			id, ok := w.next()
 			if !ok {
 				break
 			}
-			job, err := readIn[fax.Job](tx, inJobs, id)
+			r, err := readIn[jobRecord](tx, inJobs, id)
 			if err != nil {
 				return err
 			}
-			jobs = append(jobs, job)
+			jobs = append(jobs, r.Job)
 		}
 		return nil
 	})
@@ -91,26 +118,51 @@ func (l *Ledger) Jobs(f JobFilter) ([]fax.Job, error) {
 
 // Received returns a received fax; NotFound.
 func (l *Ledger) Received(id string) (fax.ReceivedFax, error) {
-	return read[fax.ReceivedFax](l, inReceived, id, "received fax", id)
+	r, err := read[receivedRecord](l, inReceived, id, "received fax", id)
+	return r.ReceivedFax, err
 }
 
-// ReceivedFor returns the faxes assigned to an account, with "" every received
-// fax, the newest first.
+// ReceivedBy returns a received fax that is assigned to the account that has
+// the name now; NotFound for any other.
+func (l *Ledger) ReceivedBy(account, id string) (f fax.ReceivedFax, err error) {
+	err = l.view(func(tx *bbolt.Tx) error {
+		o, err := ownerIn(tx, account)
+		if err != nil {
+			return err
+		}
+		r, err := readOne[receivedRecord](tx, inReceived, id, "received fax", id)
+		if err == nil && !r.isFor(o) {
+			err = notThere("received fax", id)
+		}
+		if err == nil {
+			f = r.ReceivedFax
+		}
+		return err
+	})
+	return f, err
+}
+
+// ReceivedFor returns the faxes assigned to the account that has the name now,
+// with "" every received fax, the newest first.
 func (l *Ledger) ReceivedFor(account string, limit int) ([]fax.ReceivedFax, error) {
 	var faxes []fax.ReceivedFax
 	err := l.view(func(tx *bbolt.Tx) error {
+		o, err := ownerIn(tx, account)
+		if err != nil {
+			return err
+		}
 		var w walk
-		w.add(tx, inDrawers, drawerPrefix(account), false)
+		w.add(tx, inDrawers, drawerPrefix(o), false)
 		for len(faxes) < listLimit(limit) {
 			id, ok := w.next()
 			if !ok {
 				break
 			}
-			f, err := readIn[fax.ReceivedFax](tx, inReceived, id)
+			r, err := readIn[receivedRecord](tx, inReceived, id)
 			if err != nil {
 				return err
 			}
-			faxes = append(faxes, f)
+			faxes = append(faxes, r.ReceivedFax)
 		}
 		return nil
 	})
@@ -205,13 +257,33 @@ func listLimit(limit int) int {
 // read gets one record; what and name are for the error.
 func read[T any](l *Ledger, in bucket, key, what, name string) (record T, err error) {
 	err = l.view(func(tx *bbolt.Tx) error {
-		if key == "" || tx.Bucket([]byte(in)).Get([]byte(key)) == nil {
-			return fax.Errorf(fax.NotFound, "there is no %s %.80q", what, name)
-		}
-		record, err = readIn[T](tx, in, key)
+		record, err = readOne[T](tx, in, key, what, name)
 		return err
 	})
 	return record, err
+}
+
+func readOne[T any](tx *bbolt.Tx, in bucket, key, what, name string) (record T, err error) {
+	if key == "" || tx.Bucket([]byte(in)).Get([]byte(key)) == nil {
+		return record, notThere(what, name)
+	}
+	return readIn[T](tx, in, key)
+}
+
+func notThere(what, name string) error {
+	return fax.Errorf(fax.NotFound, "there is no %s %.80q", what, name)
+}
+
+// ownerIn is the account that has a name now, everybody for "".
+func ownerIn(tx *bbolt.Tx, name string) (owner, error) {
+	if name == "" {
+		return owner{}, nil
+	}
+	r, err := readOne[accountRecord](tx, inAccounts, fax.Fold(name), "account", name)
+	if fax.KindOf(err) == fax.NotFound && err != nil {
+		return owner{Name: name}, nil
+	}
+	return r.owner(), err
 }
 
 // readIn gets a record that has to be there.

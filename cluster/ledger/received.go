@@ -7,11 +7,29 @@ import (
 	"github.com/faxmesh/faxmesh/clientlib/fax"
 )
 
+// receivedRecord is a received fax as stored.
+type receivedRecord struct {
+	fax.ReceivedFax `msgpack:",inline"`
+	Born            []uint64 `msgpack:"ab"` // of each of the accounts in Assigned
+}
+
+// isFor reports whether the fax is assigned to an owner.
+func (f *receivedRecord) isFor(o owner) bool {
+	i := f.place(o.Name)
+	return i >= 0 && f.Born[i] == o.Born
+}
+
+// place is where in Assigned an account of the name is, -1 if nowhere.
+func (f *receivedRecord) place(name string) int {
+	f.Born = append(f.Born, make([]uint64, max(len(f.Assigned)-len(f.Born), 0))...)
+	return slices.IndexFunc(f.Assigned, func(a string) bool { return fax.Fold(a) == fax.Fold(name) })
+}
+
 // Receive refuses only what could not be found again. Texts from the far end
 // that are too long are cut, and accounts that are gone are left out: a fax
 // whose pages have been confirmed has to be filed.
 func (c Receive) apply(d *draft) (*fax.Job, error) {
-	f := c.Fax
+	f := receivedRecord{ReceivedFax: c.Fax}
 	if err := checkID("received fax", f.ID); err != nil {
 		return nil, err
 	}
@@ -31,55 +49,65 @@ func (c Receive) apply(d *draft) (*fax.Job, error) {
 	f.Called, f.Caller = clip(f.Called, fax.MaxNumber), clip(f.Caller, fax.MaxNumber)
 	f.Reason, f.Details = clip(f.Reason, fax.MaxReason), clip(f.Details, fax.MaxTitle)
 	assigned, _ := d.existing(f.Assigned)
-	f.Assigned = assigned[:min(len(assigned), fax.MaxAssign)]
-	d.store(inReceived, f.ID, f)
-	d.mark(inDrawers, drawerKey("", f.At, f.ID))
+	assigned = assigned[:min(len(assigned), fax.MaxAssign)]
+	f.Assigned = nil
+	d.assign(&f, assigned)
+	d.mark(inDrawers, drawerKey(owner{}, f.At, f.ID))
 	if f.Fax.Hash != "" {
 		d.mark(inDocs, f.Fax.Hash)
 	}
 	d.record(fax.Activity{At: f.At, Who: f.Node, Node: f.Node, What: "receive", Object: f.ID,
-		Detail: "from " + sender(f) + " on line " + f.Line + " for " + list(f.Assigned)})
-	for _, account := range f.Assigned {
-		d.giveTo(account, f, fax.EventReceived, f.Node, f.At)
-	}
+		Detail: "from " + sender(f.ReceivedFax) + " on line " + f.Line + " for " + list(f.Assigned)})
+	d.tellOf(&f, assigned, fax.EventReceived, f.Node, f.At)
 	return nil, nil
 }
 
 func (c AssignFax) apply(d *draft) (*fax.Job, error) {
-	f := load[fax.ReceivedFax](d, inReceived, c.ID)
+	f := load[receivedRecord](d, inReceived, c.ID)
 	if f == nil {
 		return nil, fax.Errorf(fax.NotFound, "there is no received fax %.80q", c.ID)
 	}
 	if len(c.Accounts) > fax.MaxAssign {
 		return nil, fax.Errorf(fax.TooLarge, "a fax cannot be assigned to %d accounts; at most %d are allowed", len(c.Accounts), fax.MaxAssign)
 	}
-	accounts, missing := d.existing(c.Accounts)
+	added, missing := d.existing(c.Accounts)
 	if missing != "" {
 		return nil, fax.Errorf(fax.NotFound, "there is no account %q to assign the fax to", missing)
 	}
-	added := slices.DeleteFunc(accounts, func(a string) bool {
-		return slices.ContainsFunc(f.Assigned, func(b string) bool { return fax.Fold(a) == fax.Fold(b) })
-	})
+	added = slices.DeleteFunc(added, f.isFor)
 	if len(added) == 0 {
 		return nil, nil
 	}
-	if len(f.Assigned)+len(added) > fax.MaxAssign {
-		return nil, fax.Errorf(fax.TooLarge, "the fax would be assigned to %d accounts; at most %d are allowed", len(f.Assigned)+len(added), fax.MaxAssign)
+	d.assign(f, added)
+	if len(f.Assigned) > fax.MaxAssign {
+		return nil, fax.Errorf(fax.TooLarge, "the fax would be assigned to %d accounts; at most %d are allowed", len(f.Assigned), fax.MaxAssign)
 	}
-	f.Assigned = append(f.Assigned, added...)
-	d.store(inReceived, f.ID, *f)
-	d.record(fax.Activity{At: c.At, Who: who(c.By, c.Node), Node: c.Node, What: "assign", Object: f.ID, Detail: "to " + list(added)})
-	for _, account := range added {
-		d.giveTo(account, *f, fax.EventAssigned, c.Node, c.At)
-	}
+	d.record(fax.Activity{At: c.At, Who: who(c.By, c.Node), Node: c.Node, What: "assign", Object: f.ID, Detail: "to " + list(namesOf(added))})
+	d.tellOf(f, added, fax.EventAssigned, c.Node, c.At)
 	return nil, nil
 }
 
-// giveTo lays a received fax into an account's drawer and tells it.
-func (d *draft) giveTo(account string, f fax.ReceivedFax, kind fax.EventKind, node string, at fax.Millis) {
-	d.mark(inDrawers, drawerKey(account, f.At, f.ID))
-	d.tell(account, fax.Event{Kind: kind, Fax: f.ID, Node: node, At: at, Number: sender(f),
-		Page: f.Fax.Pages, Pages: f.Fax.Pages, Text: f.Reason})
+// assign lays a received fax into drawers and stores it. Who has the name of an
+// account that is gone takes its place.
+func (d *draft) assign(f *receivedRecord, to []owner) {
+	for _, o := range to {
+		if i := f.place(o.Name); i >= 0 {
+			d.delete(inDrawers, drawerKey(owner{f.Assigned[i], f.Born[i]}, f.At, f.ID))
+			f.Assigned[i], f.Born[i] = o.Name, o.Born
+		} else {
+			f.Assigned, f.Born = append(f.Assigned, o.Name), append(f.Born, o.Born)
+		}
+		d.mark(inDrawers, drawerKey(o, f.At, f.ID))
+	}
+	d.store(inReceived, f.ID, *f)
+}
+
+// tellOf tells accounts of a received fax.
+func (d *draft) tellOf(f *receivedRecord, accounts []owner, kind fax.EventKind, node string, at fax.Millis) {
+	for _, o := range accounts {
+		d.tell(o, fax.Event{Kind: kind, Fax: f.ID, Node: node, At: at, Number: sender(f.ReceivedFax),
+			Page: f.Fax.Pages, Pages: f.Fax.Pages, Text: f.Reason})
+	}
 }
 
 // sender is what is known of where a fax came from.

@@ -27,6 +27,7 @@ type receiver struct {
 	poll     *Poll // what this station asks for; nil: it was called
 	password string
 	phase    identifying
+	repeat   func() Order // says the last response again
 	wait     func() Order // what was waited for when a command came
 	idle     int          // commands since anything was gained
 	finished bool         // nothing is missing if the line goes now
@@ -118,6 +119,7 @@ func (r *receiver) identify() Order {
 	if p.said++; r.now >= p.until || p.said > maxDIS || p.silent >= maxTries {
 		return r.fail(status.NoCommand, nil)
 	}
+	r.repeat = r.identify
 	return r.say(func(Event) Order { return r.awaitDCS(r.patience()) }, r.own())
 }
 
@@ -187,16 +189,22 @@ func (r *receiver) obey(m message) Order {
 	case EOR:
 		return r.endOfRetransmission(m.frame)
 	case RR:
-		return r.replyAgain()
-	case CRP:
 		if r.reply.fcf == NULL {
-			return r.identify()
+			return r.ignore(RR)
 		}
 		return r.replyAgain()
+	case CRP:
+		return r.repeat()
 	case DCN:
 		return r.disconnected()
 	}
 	return r.ignore(m.fcf)
+}
+
+// respond says a response, again if CRP asks for it.
+func (r *receiver) respond(s line.Signal, then func() Order) Order {
+	r.repeat = func() Order { return r.respond(s, then) }
+	return r.say(func(Event) Order { return then() }, s)
 }
 
 // ignore goes on waiting for what was waited for.
@@ -246,11 +254,11 @@ func (r *receiver) awaitTCF() Order {
 			return r.obey(m)
 		}
 		if m.kind == image && goodTraining(m.heard.Data, r.rate(), r.ecm()) {
-			return r.say(func(Event) Order { return r.awaitImage() }, r.command(CFR))
+			return r.respond(r.command(CFR), r.awaitImage)
 		}
-		return r.say(func(Event) Order {
+		return r.respond(r.command(FTT), func() Order {
 			return r.backToB(func() Order { return r.awaitDCS(T2) })
-		}, r.command(FTT))
+		})
 	})
 }
 

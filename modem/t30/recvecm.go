@@ -131,7 +131,7 @@ func (r *receiver) continueToCorrect(frame []byte) Order {
 	}
 	r.agreed(next)
 	r.burst.long = true
-	return r.say(func(Event) Order { return r.awaitImage() }, r.command(CTR))
+	return r.respond(r.command(CTR), r.awaitImage)
 }
 
 // endOfRetransmission lets the sender go on without the rest of a partial page.

@@ -51,6 +51,7 @@ func (r *receiver) answer(a reply) Order {
 	if a.to != NULL {
 		r.in = incoming{}
 	}
+	r.repeat = r.replyAgain
 	return r.say(func(Event) Order {
 		if a.to != NULL && (a.fcf == MCF || a.fcf == RTP) {
 			r.report.Pages++
@@ -61,9 +62,6 @@ func (r *receiver) answer(a reply) Order {
 
 // replyAgain repeats the last response: it was lost, or asked for.
 func (r *receiver) replyAgain() Order {
-	if r.reply.fcf == NULL {
-		return r.ignore(r.reply.fcf)
-	}
 	return r.say(func(Event) Order { return r.answered() }, r.command(r.reply.fcf, r.reply.fif...))
 }
 

@@ -60,13 +60,18 @@ func (m *images) first(name string) (*t4.Bitmap, error) {
 // rtc is T.4's return to control: six EOLs.
 var rtc = []byte{0x00, 0x10, 0x01, 0x00, 0x10, 0x01, 0x00, 0x10, 0x01}
 
-// plainPage codes a page in one dimension, in DTE order, the rows given too
-// short for their width.
-func plainPage(b *t4.Bitmap, minBits int, bad map[int]bool) []byte {
+// coded codes a page in DTE order. Rows to be bad are too short for their width;
+// then all are coded in one dimension.
+func coded(b *t4.Bitmap, coding string, minBits int, bad map[int]bool) []byte {
 	var data []byte
-	if len(bad) == 0 {
+	switch {
+	case coding == "MMR":
+		data = t4.AppendMMR(nil, b)
+	case coding == "MR":
+		data = t4.AppendMR(nil, b, t4.MROptions{K: 2, MinBits: minBits, RTC: true})
+	case len(bad) == 0:
 		data = t4.AppendMH(nil, b, t4.MHOptions{MinBits: minBits, RTC: true})
-	} else {
+	default:
 		for y := range b.Height {
 			row := &t4.Bitmap{Width: b.Width, Height: 1, Stride: b.Stride, Pix: b.Row(y)}
 			if bad[y] {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/faxmesh/faxmesh/modem/dis"
 	"github.com/faxmesh/faxmesh/modem/hdlc"
 	"github.com/faxmesh/faxmesh/modem/line"
 	"github.com/faxmesh/faxmesh/modem/line/linetest"
@@ -42,6 +43,7 @@ type player struct {
 	heardEnd time.Duration   // when the last piece that was heard ended
 	quiet    time.Duration   // end of the signal before the one under way
 	trained  bool            // short training is due in V.17
+	session  dis.Session     // of the last DCS said
 	fast     line.Rate       // modem of the partial pages to say
 	cleared  bool            // the tester has released the call
 	sent     *message        // the last page said, if it is whole
@@ -306,4 +308,3 @@ func (p *player) expectClear(ctx context.Context, s step) error {
 	}
 	return p.dut.wait(ctx)
 }
-

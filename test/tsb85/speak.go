@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/faxmesh/faxmesh/modem/dis"
 	"github.com/faxmesh/faxmesh/modem/hdlc"
 	"github.com/faxmesh/faxmesh/modem/line"
 	"github.com/faxmesh/faxmesh/modem/line/linetest"
@@ -98,6 +99,8 @@ func (p *player) noteSaid(frame []byte) {
 		p.trained = true
 	case t30.CTR, t30.ERR:
 		p.trained = false
+	case t30.DCS:
+		p.session = dis.ParseDCS(hdlc.FIF(frame))
 	}
 }
 
@@ -153,7 +156,7 @@ func (p *player) sayPage(s step) error {
 		return err
 	}
 	p.sent = &message{image: image, whole: len(bad) == 0}
-	return p.sayImage(line.Signal{Kind: line.Page, Rate: rate, Short: rate.V17(), Data: plainPage(image, minBits, bad)})
+	return p.sayImage(line.Signal{Kind: line.Page, Rate: rate, Short: rate.V17(), Data: coded(image, p.session.Coding(), minBits, bad)})
 }
 
 // sayBlock says a partial page. A frame in crc_error is numbered from the
@@ -180,7 +183,7 @@ func (p *player) sayBlock(s step) error {
 	if err != nil {
 		return err
 	}
-	frames := block(plainPage(image, minBits, nil), number, size)
+	frames := block(coded(image, p.session.Coding(), minBits, nil), number, size)
 	signal := line.Signal{Kind: line.Block, Rate: rate, Short: rate.V17(), Frames: frames}
 	took := linetest.Duration(signal)
 	signal.Frames = slices.Clone(frames)
@@ -193,4 +196,3 @@ func (p *player) sayBlock(s step) error {
 	start := p.Now()
 	return p.put(linetest.Piece{Start: start, End: start + took, Signal: signal})
 }
-

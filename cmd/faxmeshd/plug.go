@@ -179,7 +179,7 @@ func openPhone(ctx context.Context, l settings.Line, log *slog.Logger) (phone *c
 		phone, err = class1.Open(ctx, port, config)
 		return phone, config.Speed, err
 	}
-	port, err := serial.Open(l.Device, l.Speed, flows[l.FlowControl])
+	port, err := serial.Open(l.Device, serial.Config{Speed: l.Speed, Flow: flows[l.FlowControl]})
 	if err != nil {
 		return nil, 0, fmt.Errorf("open the modem's port: %w", err)
 	}

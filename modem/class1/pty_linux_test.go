@@ -43,7 +43,7 @@ func TestSerialDevice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	device, err := serial.Open(pty(t, port), 0, serial.None)
+	device, err := serial.Open(pty(t, port), serial.Config{Flow: serial.None})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,9 @@
 // Package serial opens the serial ports of modems.
 //
-// It adds to go.bug.st/serial what fax modems need: flow control, which that
-// library lacks, paths of any kind (a pseudo-terminal has no modem control
-// lines, and that is no error), and one clear error when a device vanishes.
+// It adds to go.bug.st/serial what fax modems need: flow control and the lock
+// files of UUCP, which that library lacks, paths of any kind (a pseudo-terminal
+// has no modem control lines, and that is no error), and one clear error when a
+// device vanishes.
 package serial
 
 import (
@@ -45,6 +46,13 @@ const DefaultSpeed = 115200
 // must be closed; opening it again works when the device is back.
 var ErrGone = errors.New("serial: the device is gone; close the port and open it again when the device is back")
 
+// Config is how a port is opened.
+type Config struct {
+	Speed   int // bit/s; 0: DefaultSpeed
+	Flow    Flow
+	LockDir string // for UUCP lock files; empty: none are made nor respected
+}
+
 // Port is an open serial port.
 type Port struct {
 	path   string
@@ -53,31 +61,50 @@ type Port struct {
 	close  func() error
 }
 
-// Open opens the device at path with 8 bits, no parity, at speed bits per second
-// (0: DefaultSpeed). The port raises DTR and RTS where it has them.
-func Open(path string, speed int, flow Flow) (*Port, error) {
-	if speed == 0 {
-		speed = DefaultSpeed
+// Open opens the device at path with 8 bits and no parity, and locks it first:
+// opening alone may already disturb another program's modem. The port raises
+// DTR and RTS where it has them. The error wraps ErrLocked if another program
+// has the device.
+func Open(path string, cfg Config) (*Port, error) {
+	var held locks
+	if cfg.LockDir != "" {
+		var err error
+		if held, err = takeLocks(cfg.LockDir, path); err != nil {
+			return nil, err
+		}
 	}
-	side, err := openSide(path, flow) // first: the port takes the device for itself
+	p, err := open(path, cfg, held)
+	if err != nil {
+		return nil, errors.Join(err, held.release())
+	}
+	return p, nil
+}
+
+// open opens a device that is locked. The port gives the locks back when it is
+// closed.
+func open(path string, cfg Config, held locks) (*Port, error) {
+	if cfg.Speed == 0 {
+		cfg.Speed = DefaultSpeed
+	}
+	side, err := openSide(path, cfg.Flow) // first: the port takes the device for itself
 	if err != nil {
 		return nil, fmt.Errorf("serial: open %s: %w", path, err)
 	}
-	port, err := bugst.Open(path, &bugst.Mode{BaudRate: speed})
+	port, err := bugst.Open(path, &bugst.Mode{BaudRate: cfg.Speed})
 	if err != nil {
 		side.Close()
 		return nil, fmt.Errorf("serial: open %s: %w", path, err)
 	}
-	if err := setFlow(side, flow); err != nil {
+	if err := setFlow(side, cfg.Flow); err != nil {
 		port.Close()
 		side.Close()
-		return nil, fmt.Errorf("serial: set flow control %v on %s: %w", flow, path, err)
+		return nil, fmt.Errorf("serial: set flow control %v on %s: %w", cfg.Flow, path, err)
 	}
 	p := &Port{path: path, port: port}
 	p.close = sync.OnceValue(func() error {
 		p.closed.Store(true)
 		port.ResetOutputBuffer() // lets go of a Write that waits for the modem
-		return errors.Join(port.Close(), side.Close())
+		return errors.Join(port.Close(), side.Close(), held.release())
 	})
 	return p, nil
 }

@@ -42,7 +42,7 @@ func TestOctetsPassUnchanged(t *testing.T) {
 	if err := os.Symlink(path, link); err != nil {
 		t.Fatal(err)
 	}
-	p, err := Open(link, 38400, None)
+	p, err := Open(link, Config{Speed: 38400, Flow: None})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestFlowControlIsSet(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := Open(path, 0, tt.flow)
+		p, err := Open(path, Config{Flow: tt.flow})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +100,7 @@ func TestFlowControlIsSet(t *testing.T) {
 
 func TestDeviceVanishes(t *testing.T) {
 	master, path := pty(t)
-	p, err := Open(path, 0, None)
+	p, err := Open(path, Config{Flow: None})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestDeviceVanishes(t *testing.T) {
 
 func TestCloseEndsReadAndWrite(t *testing.T) {
 	_, path := pty(t)
-	p, err := Open(path, 0, None)
+	p, err := Open(path, Config{Flow: None})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,14 +161,52 @@ func within(t *testing.T, c <-chan error) error {
 }
 
 func TestOpenFails(t *testing.T) {
-	if _, err := Open(filepath.Join(t.TempDir(), "none"), 0, None); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Open(filepath.Join(t.TempDir(), "none"), Config{Flow: None}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing device: %v", err)
 	}
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(file, 0, None); err == nil {
+	if _, err := Open(file, Config{Flow: None}); err == nil {
 		t.Error("a plain file was opened as a port")
 	}
+}
+
+// The port is locked by both its names as long as it is open.
+func TestOpenLocks(t *testing.T) {
+	_, path := pty(t)
+	dir := t.TempDir()
+	link := filepath.Join(t.TempDir(), "modem")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	cfg := Config{Flow: None, LockDir: dir}
+	p, err := Open(link, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"LCK..modem", lockName(path)} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := Open(path, cfg); !errors.Is(err, ErrLocked) {
+		t.Errorf("a port of our own opened again: %v", err)
+	}
+	for range 2 {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := Open(filepath.Join(dir, "none"), cfg); err == nil || errors.Is(err, ErrLocked) {
+		t.Errorf("missing device: %v", err)
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 0 {
+		t.Errorf("locks left behind: %v", left)
+	}
+	if p, err = Open(path, cfg); err != nil {
+		t.Fatal(err)
+	}
+	p.Close()
 }

@@ -105,7 +105,7 @@ func (l *lab) line(n int) string { return filepath.Join(l.dir, fmt.Sprint(n)) }
 // modem opens line n as faxmesh does.
 func (l *lab) modem(n int, opt modem.Options) modem.Modem {
 	l.t.Helper()
-	port, err := serial.Open(l.line(n), 0, serial.RTSCTS)
+	port, err := serial.Open(l.line(n), serial.Config{Flow: serial.RTSCTS})
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -78,6 +78,14 @@ func AppendData(dst, data []byte) []byte {
 // 8.3). The zero value is at the beginning of data.
 type Unstuffer struct {
 	escaped bool
+	keep    bool // escapes stay as they are: only the end is looked for
+}
+
+// Unstuff is what is left of data without its escapes.
+func Unstuff(data []byte) []byte {
+	var u Unstuffer
+	out, _, _ := u.Append(nil, data)
+	return out
 }
 
 // Append appends the data in src to dst. It stops behind DLE ETX: then done is
@@ -90,6 +98,8 @@ func (u *Unstuffer) Append(dst, src []byte) (out []byte, n int, done bool) {
 			continue
 		case !u.escaped:
 			dst = append(dst, b)
+		case b != ETX && u.keep:
+			dst = append(dst, DLE, b)
 		case b == DLE:
 			dst = append(dst, DLE)
 		case b == SUB:

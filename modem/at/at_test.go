@@ -50,7 +50,7 @@ func TestParse(t *testing.T) {
 		"OK": OK, " ok ": OK, "CONNECT": Connect, "CONNECT 14400": Connect, "RING": Ring,
 		"NO CARRIER": NoCarrier, "NO DIALTONE": NoDialtone, "NO DIAL TONE": NoDialtone, "BUSY": Busy,
 		"NO ANSWER": NoAnswer, "+FCERROR": FCError, "+F4": FCError, "+FRH:3": FRH3, "+FRH: 3": FRH3,
-		"BLACKLISTED 00:10": Blacklisted, "DELAYED 00:59:00": Delayed, "ERROR": Error,
+		"BLACKLISTED 00:10": Blacklisted, "DIALING DISABLED": Blacklisted, "DIALING": Info, "MESSAGE-WAITING": Info, "DELAYED 00:59:00": Delayed, "ERROR": Error,
 		"NMBR=0301": Info, "OKAY": Info, "RINGING": Info, "CONNECTED": Info, "": Info,
 	}
 	for line, want := range tests {
@@ -85,6 +85,18 @@ func TestUnstuff(t *testing.T) {
 		if string(got) != tt.want || tt.in[n:] != tt.rest || done != tt.done {
 			t.Errorf("unstuff %q = %q, rest %q, %v; want %q, %q, %v", tt.in, got, tt.in[n:], done, tt.want, tt.rest, tt.done)
 		}
+	}
+}
+
+// Kept escapes hide the end mark as well as others do, and can be taken out later.
+func TestKeepEscapes(t *testing.T) {
+	u := Unstuffer{keep: true}
+	got, n, done := u.Append(nil, []byte("a\x10\x10\x03\x10b\x10\x03rest"))
+	if string(got) != "a\x10\x10\x03\x10b" || n != 8 || !done {
+		t.Errorf("%q, %d taken, %v", got, n, done)
+	}
+	if plain := Unstuff(got); string(plain) != "a\x10\x03" {
+		t.Errorf("unstuffed %q", plain)
 	}
 }
 

@@ -162,7 +162,7 @@ type patience struct {
 
 // maxCounted is the longest wait that is counted in pieces: longer ones, as for
 // a call to come in, would cost more than the accuracy is worth.
-const maxCounted = time.Hour
+const maxCounted = 4 * time.Minute
 
 func (c *Conn) patience(d time.Duration) *patience {
 	if d > maxCounted {
@@ -296,8 +296,17 @@ func (c *Conn) Result(ctx context.Context, within time.Duration) (Code, []string
 // more than limit octets are taken, and the modem may be silent for idle at
 // most; total limits the whole. It ends, too, when sink wants no more.
 func (c *Conn) ReadData(ctx context.Context, limit int, idle, total time.Duration, sink func([]byte) (more bool)) error {
+	return c.readData(ctx, Unstuffer{}, limit, idle, total, sink)
+}
+
+// ReadStuffed is ReadData with the escapes left in the data, for modems that do
+// not double their DLEs: all of them count to the limit.
+func (c *Conn) ReadStuffed(ctx context.Context, limit int, idle, total time.Duration, sink func([]byte) (more bool)) error {
+	return c.readData(ctx, Unstuffer{keep: true}, limit, idle, total, sink)
+}
+
+func (c *Conn) readData(ctx context.Context, u Unstuffer, limit int, idle, total time.Duration, sink func([]byte) (more bool)) error {
 	end := c.patience(total)
-	var u Unstuffer
 	got := 0
 	var out []byte
 	for {

@@ -88,6 +88,8 @@ func Parse(line string) Code {
 		return FCError
 	case "+FRH:3":
 		return FRH3
+	case "DIALINGDISABLED":
+		return Blacklisted
 	}
 	word, _, _ := strings.Cut(line, " ")
 	switch word {

@@ -97,7 +97,7 @@ func TestCalls(t *testing.T) {
 	}{
 		{"ECM", modem.Options{}, class1.Config{}, exchange.Conditions{}, "MMR", line.V17x14400, "PPS"},
 		{"no ECM", modem.Options{NoECM: true}, class1.Config{}, exchange.Conditions{}, "MH", line.V17x14400, "MPS"},
-		{"not adaptive", modem.Options{NoECM: true}, class1.Config{NoAdaptive: true}, exchange.Conditions{}, "MH", line.V17x14400, "MPS"},
+		{"not adaptive", modem.Options{NoECM: true}, class1.Config{Bugs: class1.Bugs{NoAdaptive: true}}, exchange.Conditions{}, "MH", line.V17x14400, "MPS"},
 		{"long way", modem.Options{}, class1.Config{}, exchange.Conditions{Delay: 300 * time.Millisecond}, "MMR", line.V17x14400, "PPS"},
 		{"no delay", modem.Options{NoECM: true}, class1.Config{}, exchange.Conditions{Delay: -1}, "MH", line.V17x14400, "MPS"},
 		{"noise", modem.Options{}, class1.Config{}, exchange.Conditions{Image: 5e-5}, "MMR", line.V17x14400, "PPR"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ const (
 	maxFCErrors = 3                // a data modem answers first, then the fax machine
 	maxDialled  = 60               // characters of a number
 	moreCaller  = 500 * time.Millisecond
+	pulse       = 5 * time.Minute // wall: between two signs of life of a modem that waits
 )
 
 var _ modem.Phone = (*Phone)(nil)
@@ -116,14 +118,19 @@ func (p *Phone) unconnected(ctx context.Context, cmd string, cause error) error 
 	return &status.Error{Code: code, Cause: p.fault(cmd, cause)}
 }
 
-// WaitRing waits for a call and for who calls. Nothing is sent to the modem, so
-// it is ready to dial when ctx is cancelled.
+// WaitRing waits for a call and for who calls. From time to time the modem must
+// answer to AT: one that has died would be silent, too. When ctx is cancelled it
+// is ready to dial.
 func (p *Phone) WaitRing(ctx context.Context) (modem.Ring, error) {
-	const day = 24 * time.Hour
 	for {
-		text, err := p.conn.Line(ctx, day)
+		text, err := p.conn.Line(ctx, pulse)
 		switch {
 		case errors.Is(err, at.ErrTimeout):
+			if rung, err := p.feelPulse(ctx); err != nil {
+				return modem.Ring{}, err
+			} else if rung {
+				return p.caller(ctx)
+			}
 		case ctx.Err() != nil:
 			return modem.Ring{}, ctx.Err()
 		case err != nil:
@@ -132,6 +139,19 @@ func (p *Phone) WaitRing(ctx context.Context) (modem.Ring, error) {
 			return p.caller(ctx)
 		}
 	}
+}
+
+// feelPulse makes sure that the modem is alive, and says whether it rang just
+// then. It ends its dialogue even if ctx does.
+func (p *Phone) feelPulse(ctx context.Context) (rung bool, err error) {
+	code, info, err := p.do(context.WithoutCancel(ctx), "AT", p.reply())
+	if err == nil && code != at.OK {
+		err = fmt.Errorf("it answers %v", code)
+	}
+	if err != nil {
+		return false, p.fault("wait for a call: AT", err)
+	}
+	return slices.ContainsFunc(info, func(s string) bool { return at.Parse(s) == at.Ring }), nil
 }
 
 // caller reads caller identification behind the first RING, up to the next one.

@@ -92,7 +92,7 @@ func contains(received, sent []byte) bool {
 }
 
 func TestSignalsCross(t *testing.T) {
-	for name, cfg := range map[string]class1.Config{"adaptive": {}, "not adaptive": {NoAdaptive: true}} {
+	for name, cfg := range map[string]class1.Config{"adaptive": {}, "not adaptive": {Bugs: class1.Bugs{NoAdaptive: true}}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				x := exchange.New(exchange.Config{Seed: 7})

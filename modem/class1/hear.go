@@ -1,6 +1,7 @@
 package class1
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ const (
 	pace        = 50 * time.Millisecond   // between two commands that fail at once
 	noiseAge    = time.Second             // noise that is older than this is silence
 	longestPage = time.Hour
-	maxMisses   = 2 // +FRM tried for one image
+	maxMisses   = 3 // +FRM tried for one image
 	hookErrors  = 2 // ERRORs in a row to receive commands before the call counts as lost
 )
 
@@ -82,7 +83,9 @@ func (h *hearing) v21(ctx context.Context) (line.Heard, error) {
 	}
 }
 
-// image asks for an image of t, and takes V.21 if that comes instead.
+// image asks for an image of t, and takes V.21 if that comes instead. The first
+// +FCERROR is as a rule about the remains of the signal before: looking for V.21
+// at once would miss the image.
 func (h *hearing) image(ctx context.Context, t at.Trait) (line.Heard, error) {
 	cmd := fmt.Sprintf("AT+FRM=%d", t.Code)
 	for misses := 0; ; {
@@ -100,7 +103,7 @@ func (h *hearing) image(ctx context.Context, t at.Trait) (line.Heard, error) {
 		} else if code == at.Connect {
 			return h.data(ctx, t)
 		}
-		if code == at.FCError && !h.p.adaptive {
+		if code == at.FCError && !h.p.adaptive && misses > 0 {
 			if got, ok, err := h.probe(ctx); ok || err != nil {
 				return got, err
 			}
@@ -156,14 +159,12 @@ func (h *hearing) refused(ctx context.Context, code at.Code) (over bool, err err
 		}
 	} else {
 		h.onHook = 0
-		h.noise = h.p.now()
+		if code != at.OK { // with OK some modems say that their own time is over
+			h.noise = h.p.now()
+		}
 	}
-	timer := time.NewTimer(h.p.wall(pace))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-		return false, ctx.Err()
+	if err := h.p.pause(ctx, h.p.wall(pace)); err != nil {
+		return false, err
 	}
 	return !h.p.now().Before(h.deadline), nil
 }
@@ -178,36 +179,78 @@ func (h *hearing) nothing() line.Heard {
 
 // frame reads the V.21 frame behind a CONNECT. It is not ok if none came.
 func (h *hearing) frame(ctx context.Context) (got line.Heard, ok bool, err error) {
-	const fcs = 2
 	h.onHook = 0
-	var data []byte
-	limit := h.p.signal(frameWait)
-	err = h.p.conn.ReadData(ctx, line.MaxFrame+fcs, limit, limit, func(p []byte) bool {
-		data = append(data, p...)
-		return !instead(data).Final()
-	})
-	if err == nil && instead(data).Final() {
-		return line.Heard{}, false, nil
-	}
+	bugs := h.p.cfg.Bugs
+	data, code, err := h.stuffedFrame(ctx)
 	if errors.Is(err, at.ErrTimeout) || errors.Is(err, at.ErrTooMuch) {
-		return line.Heard{Kind: line.Noise}, true, h.p.abort(ctx)
+		spurious := bugs.RHConnect && !hdlc.Valid(data)
+		return line.Heard{Kind: line.Noise}, !spurious, h.p.abort(ctx)
 	}
 	if err != nil {
 		return line.Heard{}, false, h.broken(ctx, err)
 	}
-	code, _, err := h.p.conn.Result(ctx, h.p.reply())
-	if err != nil {
-		return line.Heard{}, false, h.broken(ctx, err)
-	}
-	if len(data) <= fcs {
+	frame, good := bugs.frame(data)
+	good = good && code == at.OK
+	if len(frame) == 0 || bugs.RHConnect && !good && !hdlc.Valid(frame) {
 		return line.Heard{}, false, nil
 	}
-	good := code == at.OK
-	if !h.p.cfg.NoFCS {
-		good = good && hdlc.Check(data)
-		data = data[:len(data)-fcs]
+	if len(frame) > line.MaxFrame {
+		return line.Heard{Kind: line.Noise}, true, nil
 	}
-	return line.Heard{Kind: line.Frame, Good: good, Data: data}, true, nil
+	return line.Heard{Kind: line.Frame, Good: good, Data: frame}, true, nil
+}
+
+// bareEnd ends a frame whose last DLE is not doubled and stands before the end
+// mark: read as escapes the two would be one DLE without an end.
+const bareEnd = "\x10\x10\x03\r\nOK\r\n"
+
+// stuffedFrame reads the octets of a frame, with their escapes, and the result
+// code behind them. Without a frame there are no octets.
+func (h *hearing) stuffedFrame(ctx context.Context) (data []byte, code at.Code, err error) {
+	limit := h.p.signal(frameWait)
+	bare := h.p.cfg.Bugs.BareDLE
+	ended := false
+	err = h.p.conn.ReadStuffed(ctx, 2*(line.MaxFrame+fcsLen), limit, limit, func(p []byte) bool {
+		data = append(data, p...)
+		code = instead(data)
+		ended = bare && bytes.HasSuffix(data, []byte(bareEnd))
+		return !code.Final() && !ended
+	})
+	switch {
+	case err != nil:
+		return data, code, err
+	case code.Final():
+		return nil, code, nil
+	case ended:
+		return data[:len(data)-len(bareEnd)+1], at.OK, nil
+	}
+	code, _, err = h.p.conn.Result(ctx, h.p.reply())
+	if errors.Is(err, at.ErrTimeout) {
+		err = fmt.Errorf("no result code behind a frame: %w", line.ErrModem)
+	}
+	return data, code, err
+}
+
+const fcsLen = 2
+
+// frame takes the escapes and the check sequence off a frame as the modem gives
+// it, and says whether it is whole. With BareDLE both readings of its DLEs are
+// possible, and the check sequence tells them apart.
+func (b Bugs) frame(stuffed []byte) (frame []byte, good bool) {
+	readings := [][]byte{at.Unstuff(stuffed)}
+	if b.BareDLE {
+		readings = append(readings, stuffed)
+	}
+	if b.NoFCS {
+		frame = readings[len(readings)-1]
+		return frame, hdlc.Valid(frame)
+	}
+	for _, r := range readings {
+		if hdlc.Check(r) {
+			return r[:len(r)-fcsLen], true
+		}
+	}
+	return readings[0][:max(len(readings[0])-fcsLen, 0)], false
 }
 
 // instead is the result code, if it is one, that came in place of a frame. Some

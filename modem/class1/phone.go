@@ -15,7 +15,6 @@ import (
 	"io"
 	"log/slog"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -25,29 +24,38 @@ import (
 
 // Times of the dialogue.
 const (
-	replyTime   = 5 * time.Second        // line: for an answer that is due at once
-	replyFloor  = 2 * time.Second        // wall: no less than this
-	abortTime   = 200 * time.Millisecond // line: for the OK to an abort (T.31 8.4)
-	abortFloor  = 300 * time.Millisecond // wall
-	quietTime   = 50 * time.Millisecond  // line: silence of a modem that has said all
-	quietFloor  = 5 * time.Millisecond   // wall
-	lateness    = time.Second            // wall: granted to a signal that has begun
-	fastLate    = 10 * time.Second       // wall: the same on a line faster than the clock
-	fastGrain   = 2 * time.Millisecond   // wall: see at.NewConn
-	resetTries  = 3
-	maxIdentity = 200
+	replyTime  = 5 * time.Second        // line: for an answer that is due at once
+	replyFloor = 2 * time.Second        // wall: no less than this
+	abortTime  = 200 * time.Millisecond // line: for the OK to an abort (T.31 8.4)
+	abortFloor = 300 * time.Millisecond // wall
+	quietTime  = 50 * time.Millisecond  // line: silence of a modem that has said all
+	quietFloor = 5 * time.Millisecond   // wall
+	lateness   = time.Second            // wall: granted to a signal that has begun
+	fastLate   = 10 * time.Second       // wall: the same on a line faster than the clock
+	fastGrain  = 2 * time.Millisecond   // wall: see at.NewConn
+	resetTries = 3
 )
 
 // Config is how a modem is driven. The zero value suits most modems.
 type Config struct {
 	Speed      float64       // line seconds in one of wall time; default 1
+	Class      string        // of service, "1" or "1.0"; default "1"
 	Init       []string      // commands sent after each reset, as "ATM0"
+	Prefer     []string      // the same, that the modem need not know, as "AT+FLO=2"
 	Dial       string        // put between ATD and the number; default "T"
 	DialTime   time.Duration // from dialling to the far end's signal (S7); default 60 s, at most 255 s
 	CallerWait time.Duration // for caller identification behind the first RING; default 4 s, negative none
+	Bugs       Bugs
+	Log        *slog.Logger // may be nil
+}
+
+// Bugs are what some chips do wrong, and how they are driven all the same.
+type Bugs struct {
 	NoAdaptive bool          // do not use +FAR=1 even if the modem has it
 	NoFCS      bool          // the modem keeps the check sequence of frames received to itself
-	Log        *slog.Logger  // may be nil
+	RHConnect  bool          // it says CONNECT to +FRH for any noise
+	BareDLE    bool          // it does not double the DLEs in V.21 frames received
+	SayDelay   time.Duration // it loses data that come so soon behind the CONNECT of +FTM
 }
 
 // Phone is a Class 1 modem on its telephone line. It is used by one goroutine;
@@ -66,8 +74,21 @@ type Phone struct {
 // Open resets the modem behind port, which it owns from now on, and asks what
 // it can do. On error the port is closed.
 func Open(ctx context.Context, port io.ReadWriteCloser, cfg Config) (*Phone, error) {
+	p := attach(port, cfg)
+	if err := p.Reset(ctx); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// attach begins the dialogue with a modem in whatever state it is.
+func attach(port io.ReadWriteCloser, cfg Config) *Phone {
 	if !(cfg.Speed > 0) {
 		cfg.Speed = 1
+	}
+	if cfg.Class == "" {
+		cfg.Class = "1"
 	}
 	if cfg.Dial == "" {
 		cfg.Dial = "T"
@@ -86,12 +107,7 @@ func Open(ctx context.Context, port io.ReadWriteCloser, cfg Config) (*Phone, err
 	if cfg.Speed <= 1 {
 		grain = 0 // delays of the computer are short on a real line
 	}
-	p := &Phone{conn: at.NewConn(port, grain), cfg: cfg}
-	if err := p.Reset(ctx); err != nil {
-		p.Close()
-		return nil, err
-	}
-	return p, nil
+	return &Phone{conn: at.NewConn(port, grain), cfg: cfg}
 }
 
 // Close closes the port, which drops DTR and so a call under way. It is
@@ -101,20 +117,31 @@ func (p *Phone) Close() error { return p.conn.Close() }
 // Identity is what the modem says of itself.
 func (p *Phone) Identity() string { return p.identity }
 
-// Rates lists the rates at which the modem can both send and receive.
-func (p *Phone) Rates() []line.Rate {
-	var rates []line.Rate
-	for _, t := range at.Traits() {
-		if !t.Short && slices.Contains(p.send, t.Code) && slices.Contains(p.receive, t.Code) {
-			rates = append(rates, t.Rate)
-		}
-	}
-	return rates
-}
-
 // Reset ends whatever the modem is doing and brings it on hook into Class 1.
 func (p *Phone) Reset(ctx context.Context) error {
 	p.call = nil
+	if err := p.restart(ctx); err != nil {
+		return err
+	}
+	orders := append([]string{plainAnswers, "AT+FCLASS=" + p.cfg.Class, "ATS0=0", fmt.Sprintf("ATS7=%d", p.cfg.DialTime/time.Second)}, p.cfg.Init...)
+	for _, o := range orders {
+		if err := p.order(ctx, o); err != nil {
+			return err
+		}
+	}
+	for _, o := range p.cfg.Prefer {
+		if _, _, err := p.ask(ctx, o); err != nil {
+			return err
+		}
+	}
+	return p.inquire(ctx)
+}
+
+// plainAnswers: no echo, answers in words, and all of them.
+const plainAnswers = "ATE0V1Q0"
+
+// restart brings the modem into command state, on hook, with its defaults.
+func (p *Phone) restart(ctx context.Context) error {
 	// DLE ETX ends a transmission, CAN a reception; command state ignores them.
 	if err := p.conn.Write(ctx, []byte{at.DLE, at.ETX, at.CAN, at.CR}, p.reply()); err != nil {
 		return p.fault("reset", err)
@@ -134,80 +161,7 @@ func (p *Phone) Reset(ctx context.Context) error {
 	if err := p.drain(ctx); err != nil { // some say OK twice
 		return p.fault("reset", err)
 	}
-	orders := append([]string{"ATE0V1Q0", "AT+FCLASS=1", "ATS0=0", fmt.Sprintf("ATS7=%d", p.cfg.DialTime/time.Second)}, p.cfg.Init...)
-	for _, o := range orders {
-		if err := p.order(ctx, o); err != nil {
-			return err
-		}
-	}
-	return p.inquire(ctx)
-}
-
-// inquire asks what the modem is and what it can do.
-func (p *Phone) inquire(ctx context.Context) error {
-	p.adaptive = false
-	if !p.cfg.NoAdaptive {
-		code, _, err := p.ask(ctx, "AT+FAR=1")
-		if err != nil {
-			return err
-		}
-		p.adaptive = code == at.OK
-	}
-	var names []string
-	for _, q := range []string{"AT+FMI?", "AT+FMM?", "AT+FMR?"} {
-		_, info, err := p.ask(ctx, q)
-		if err != nil {
-			return err
-		}
-		names = append(names, info...)
-	}
-	p.identity = strings.Join(names, ", ")
-	p.identity = p.identity[:min(len(p.identity), maxIdentity)]
-	var err error
-	if p.send, err = p.modulations(ctx, "AT+FTM=?"); err != nil {
-		return err
-	}
-	if p.receive, err = p.modulations(ctx, "AT+FRM=?"); err != nil {
-		return err
-	}
-	p.cfg.Log.Info("fax modem ready", "modem", p.identity, "rates", fmt.Sprint(p.Rates()), "adaptive", p.adaptive)
 	return nil
-}
-
-func (p *Phone) modulations(ctx context.Context, query string) ([]at.Modulation, error) {
-	code, info, err := p.ask(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	list := parseList(strings.Join(info, ","))
-	if code != at.OK || len(list) == 0 {
-		return nil, fmt.Errorf("class1: %w: it lists no modulations to %s; is it a fax modem of Class 1?", line.ErrModem, query)
-	}
-	return list, nil
-}
-
-// parseList reads a list of modulations such as 24,48 or (24,48,72-74).
-func parseList(s string) []at.Modulation {
-	var list []at.Modulation
-	for item := range strings.FieldsFuncSeq(s, func(r rune) bool { return !strings.ContainsRune("0123456789-", r) }) {
-		low, high, isRange := strings.Cut(item, "-")
-		from, err := strconv.Atoi(low)
-		if err != nil {
-			continue
-		}
-		to := from
-		if isRange {
-			if to, err = strconv.Atoi(high); err != nil {
-				continue
-			}
-		}
-		for _, t := range at.Traits() {
-			if int(t.Code) >= from && int(t.Code) <= to {
-				list = append(list, t.Code)
-			}
-		}
-	}
-	return list
 }
 
 // order sends a command that must succeed.
@@ -263,6 +217,21 @@ func (p *Phone) abort(ctx context.Context) error {
 
 func (p *Phone) drain(ctx context.Context) error {
 	return p.conn.Drain(ctx, max(p.wall(quietTime), quietFloor))
+}
+
+// pause waits so long on the wall.
+func (p *Phone) pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // now is the wall clock without the time that waits have not counted.

@@ -20,6 +20,10 @@ const (
 	maxAhead   = 16 << 10                // octets of an image that port and modem may hold
 	hushTime   = 3 * time.Second         // for the far end to fall silent
 	writeChunk = 1024
+
+	tick      = 10 * time.Millisecond // of +FTS and +FRS
+	turn      = 7 * tick              // between two signals: 75 ms with what the modem adds
+	afterLast = 9 * tick              // behind the last page of a document: some stations need more there
 )
 
 // errUnderrun: the modem ended a transmission before all data were given to it.
@@ -107,7 +111,7 @@ func (c *call) sayFrames(said context.Context, frames [][]byte) error {
 	}
 	if c.open == implicitSay {
 		c.open = none
-	} else if err := c.start(ctx, "AT+FTH=3"); err != nil {
+	} else if err := c.start(ctx, "AT+FTH=3", c.hush(frames)); err != nil {
 		return err
 	}
 	for i, f := range frames {
@@ -133,13 +137,25 @@ func (c *call) sayFrames(said context.Context, frames [][]byte) error {
 	return said.Err()
 }
 
+// hush is how long our carrier is off before frames.
+func (c *call) hush(frames [][]byte) time.Duration {
+	const xBit, eop, eom = 0x01, 0x2E, 0x8E // T.30 5.3.6.1
+	if fcf := hdlc.FCF(frames[0]) &^ xBit; !c.heard && (fcf == eop || fcf == eom) {
+		return afterLast
+	}
+	return turn
+}
+
 // sayImage sends data behind the training of t.
 func (c *call) sayImage(ctx context.Context, t at.Trait, data []byte) error {
 	lasting := context.WithoutCancel(ctx)
-	if err := c.start(lasting, fmt.Sprintf("AT+FTM=%d", t.Code)); err != nil {
+	if err := c.start(lasting, fmt.Sprintf("AT+FTM=%d", t.Code), turn); err != nil {
 		return err
 	}
 	c.heard = false
+	if err := c.p.pause(lasting, c.p.wall(c.p.cfg.Bugs.SayDelay)); err != nil {
+		return err
+	}
 	octet := 8 * time.Second / time.Duration(t.Rate.BitsPerSecond())
 	length := t.Training + time.Duration(len(data))*octet
 	limit := time.Now().Add(c.p.signal(length + drainTime))
@@ -176,14 +192,18 @@ func (c *call) sayImage(ctx context.Context, t at.Trait, data []byte) error {
 }
 
 // start keeps T.30's silence and begins a transmission.
-func (c *call) start(ctx context.Context, cmd string) error {
+func (c *call) start(ctx context.Context, cmd string, hush time.Duration) error {
 	if err := c.settle(ctx); err != nil {
 		return err
 	}
-	if err := c.silence(ctx); err != nil {
+	if err := c.silence(ctx, hush); err != nil {
 		return err
 	}
 	code, _, err := c.p.do(ctx, cmd, c.p.reply())
+	if err == nil && code == at.FCError {
+		// It has no place here: some modems say it late, about the reception before.
+		code, _, err = c.p.conn.Result(ctx, c.p.reply())
+	}
 	if err != nil {
 		return c.p.fault(cmd, err)
 	}
@@ -193,32 +213,57 @@ func (c *call) start(ctx context.Context, cmd string) error {
 	return nil
 }
 
-// silence is 75 ms between two signals. After a signal of the far end the modem
-// must have heard it (+FRS), since the result code of a frame comes before its
-// carrier has gone; after our own it is enough to keep it (+FTS).
-func (c *call) silence(ctx context.Context) error {
+// silence lies between two signals. After a signal of the far end the modem must
+// have heard it (+FRS), since the result code of a frame comes before its carrier
+// has gone; after our own it is enough to keep it (+FTS).
+func (c *call) silence(ctx context.Context, hush time.Duration) error {
 	if c.heard && !c.p.deafTo {
-		code, _, err := c.p.do(ctx, "AT+FRS=7", c.p.signal(hushTime))
+		if over, err := c.hearSilence(ctx); over || err != nil {
+			return err
+		}
+	}
+	code, err := c.keepSilence(ctx, hush)
+	c.p.deafTo = c.p.deafTo || c.heard && code == at.OK // the call stands, +FRS is not known
+	return err
+}
+
+// hearSilence is over when the far end has fallen silent, or has been given up
+// for it. Otherwise the modem has refused +FRS.
+func (c *call) hearSilence(ctx context.Context) (over bool, err error) {
+	cmd := fmt.Sprintf("AT+FRS=%d", turn/tick)
+	limit := c.p.now().Add(c.p.signal(hushTime))
+	for {
+		code, _, err := c.p.do(ctx, cmd, max(limit.Sub(c.p.now()), 0))
 		switch {
 		case errors.Is(err, at.ErrTimeout): // noise, or a station that talks on
-			return c.p.abort(ctx)
+			return true, c.p.abort(ctx)
 		case err != nil:
-			return c.p.fault("AT+FRS=7", err)
+			return true, c.p.fault(cmd, err)
 		case code == at.OK:
-			return nil
+			return true, nil
 		case code == at.NoCarrier:
-			return c.gone("AT+FRS=7", code)
+			return true, c.gone(cmd, code)
+		case code != at.FCError: // a carrier is still there
+			return false, nil
 		}
-		if code, _, err = c.p.do(ctx, "AT+FTS=7", c.p.reply()); err != nil {
-			return c.p.fault("AT+FTS=7", err)
+		if err := c.p.pause(ctx, c.p.wall(pace)); err != nil {
+			return true, err
 		}
-		c.p.deafTo = code == at.OK // the call stands, the command is not known
-		return nil
 	}
-	if _, _, err := c.p.do(ctx, "AT+FTS=7", c.p.reply()); err != nil {
-		return c.p.fault("AT+FTS=7", err)
+}
+
+// keepSilence holds our own signals back. Where +FTS is unknown the pause is
+// made here: longer than it should be by what the computer adds.
+func (c *call) keepSilence(ctx context.Context, hush time.Duration) (at.Code, error) {
+	cmd := fmt.Sprintf("AT+FTS=%d", hush/tick)
+	code, _, err := c.p.do(ctx, cmd, c.p.reply())
+	if err != nil {
+		return code, c.p.fault(cmd, err)
 	}
-	return nil // a modem without +FTS is slow enough by itself
+	if code == at.OK {
+		return code, nil
+	}
+	return code, c.p.pause(ctx, c.p.wall(hush))
 }
 
 // settle brings the modem from a call's implicit command to command state.

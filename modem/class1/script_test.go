@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -142,8 +143,10 @@ func TestReceivingDialogue(t *testing.T) {
 		{string(at.AppendData(nil, csi)), "\r\nCONNECT\r\n"},
 		{string(at.AppendData(nil, dis)), "\r\nOK\r\n"},
 		{"AT+FRM=96\r", "\r\n+FCERROR\r\n"}, // too early: the remains of V.21
+		{"AT+FRM=96\r", "\r\n+FCERROR\r\n"},
 		{"AT+FRH=3\r", "\r\nNO CARRIER\r\n"},
 		{"AT+FRM=96\r", "\r\nCONNECT\r\n\xFF\xFF" + string(at.AppendData(nil, block)) + "\r\nNO CARRIER\r\n"},
+		{"AT+FRM=96\r", "\r\n+FCERROR\r\n"},
 		{"AT+FRM=96\r", "\r\n+FCERROR\r\n"},
 		{"AT+FRH=3\r", "\r\nCONNECT\r\n" + withFCS(eop) + "\r\nOK\r\n"},
 		{"AT+FRH=3\r", ""}, // silence, to be ended
@@ -200,8 +203,11 @@ func TestDialResults(t *testing.T) {
 func TestWhatTheModemCan(t *testing.T) {
 	scripted(t, nil, func(t *testing.T, p *Phone) {
 		want := []line.Rate{line.V27ter2400, line.V27ter4800, line.V29x7200, line.V17x7200, line.V29x9600}
-		if got := p.Rates(); len(got) != len(want) || got[0] != want[0] || got[4] != want[4] {
-			t.Errorf("rates %v, want %v", got, want)
+		if got := p.ReceiveRates(); !slices.Equal(got, want) {
+			t.Errorf("receives at %v, want %v", got, want)
+		}
+		if got := p.SendRates(); !slices.Equal(got, append(want, line.V17x14400)) {
+			t.Errorf("sends at %v, want %v", got, append(want, line.V17x14400))
 		}
 		if p.Identity() != `ACME, "Fax 14400"` {
 			t.Errorf("identity %q", p.Identity())

@@ -8,6 +8,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,6 +77,8 @@ type Desk struct {
 	uploads *uploads
 	here    *attendance
 
+	departures *departures
+
 	converting chan struct{} // a slot for each conversion
 }
 
@@ -96,12 +99,14 @@ func Open(cfg Config) (*Desk, error) {
 		converting: make(chan struct{}, MaxConverting)}
 	d.here = newAttendance(d.absent)
 	d.notes = openNotes(d.propose, cfg.Log)
+	d.departures = openDepartures(d.propose, cfg.Log)
 	return d, nil
 }
 
 // Close ends what the desk does by itself. Sessions stay valid at other nodes.
 func (d *Desk) Close() {
 	d.here.close()
+	d.departures.close()
 	d.notes.close()
 	d.uploads.close()
 }
@@ -130,6 +135,9 @@ func (d *Desk) who(s fax.Session, want fax.Rights) (fax.Account, error) {
 	if err != nil || t.Session != s.ID || t.Account != fax.Fold(s.Account) {
 		return fax.Account{}, errVoid
 	}
+	if over, err := d.over(s.ID); over || err != nil {
+		return fax.Account{}, cmp.Or(err, errVoid)
+	}
 	a, _, err := d.cfg.Ledger.Account(s.Account)
 	if fax.KindOf(err) == fax.NotFound {
 		return a, errVoid
@@ -146,27 +154,36 @@ func (d *Desk) who(s fax.Session, want fax.Rights) (fax.Account, error) {
 	return a, nil
 }
 
-// found asks again while there is no such thing, for as long as the ledger may
-// be behind: another node may have told the client of a fax that this one has
-// not heard of yet.
-func found[T any](ctx context.Context, d *Desk, ask func() (T, error)) (T, error) {
+// await returns when the ledger shows what is waited for, or after Staleness:
+// an island answers with what it has.
+func (d *Desk) await(ctx context.Context, shown func() bool) {
+	if shown() {
+		return // as nearly always
+	}
 	bell, stop := d.cfg.Ledger.Watch()
 	defer stop()
 	timer := time.NewTimer(Staleness)
 	defer timer.Stop()
-	for {
-		v, err := ask()
-		if err == nil || fax.KindOf(err) != fax.NotFound {
-			return v, err
-		}
+	for !shown() {
 		select {
 		case <-bell:
 		case <-timer.C:
-			return v, err
+			return
 		case <-ctx.Done():
-			return v, ctx.Err()
+			return
 		}
 	}
+}
+
+// found asks again while there is no such thing: another node may have told of
+// a fax that this one has not heard of yet, and not to this client, or Await
+// would have waited for it, but to its owner's last command or to a colleague.
+func found[T any](ctx context.Context, d *Desk, ask func() (T, error)) (v T, err error) {
+	d.await(ctx, func() bool {
+		v, err = ask()
+		return fax.KindOf(err) != fax.NotFound
+	})
+	return v, err
 }
 
 var errVoid = fax.Errorf(fax.BadLogin, "the session is not valid any more; log in again")

@@ -37,6 +37,7 @@ type world struct {
 	down     bool // no majority
 	sessions map[string]presence.Session
 	acked    []uint64
+	push     func([]fax.Event) error // of the last connection
 }
 
 func (w *world) Propose(_ context.Context, c ledger.Command) (ledger.Result, error) {
@@ -89,7 +90,10 @@ func (w *world) Open(_ context.Context, hash string) (io.ReadCloser, error) {
 	return w.blobs.Open(hash)
 }
 
-func (w *world) Attach(string, string, uint64, func([]fax.Event) error) func() { return func() {} }
+func (w *world) Attach(_, _ string, _ uint64, push func([]fax.Event) error) func() {
+	w.push = push
+	return func() {}
+}
 
 func (w *world) Ack(_ string, seqs []uint64) { w.acked = append(w.acked, seqs...) }
 
@@ -118,13 +122,9 @@ func setUp(t *testing.T) (*Desk, *world) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { l.Close() })
 	w := &world{t: t, ledger: l, blobs: b, sessions: map[string]presence.Session{}}
-	d, err := Open(Config{Node: "north", ClusterID: "c1", SessionKey: bytes.Repeat([]byte("k"), 32), Dir: dir, Ledger: l,
-		Cluster: w, Blobs: w, Notifier: w, Convert: convert, Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { d.Close(); d.Close(); l.Close() })
+	d := w.desk("north")
 	hash, err := passwordHash()
 	if err != nil {
 		t.Fatal(err)
@@ -134,6 +134,25 @@ func setUp(t *testing.T) (*Desk, *world) {
 		w.must(ledger.AddAccount{Account: fax.Account{Name: name, Rights: rights}, Hash: hash, Node: "north"})
 	}
 	return d, w
+}
+
+// desk opens a desk of the cluster.
+func (w *world) desk(node string) *Desk {
+	w.t.Helper()
+	d, err := Open(Config{Node: node, ClusterID: "c1", SessionKey: bytes.Repeat([]byte("k"), 32), Dir: w.t.TempDir(), Ledger: w.ledger,
+		Cluster: w, Blobs: w, Notifier: w, Convert: convert, Log: quiet})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { d.Close(); d.Close() })
+	return d
+}
+
+// cut takes the majority away, or gives it back.
+func (w *world) cut(down bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.down = down
 }
 
 // convert takes documents that begin with PAGE as one page.
@@ -381,8 +400,6 @@ func TestAdministration(t *testing.T) {
 	})
 }
 
-// TestGrace: a session lives on for a while without a connection, for ever
-// with one.
 // TestNewElsewhere: an account made at another node a moment ago can log in,
 // and a fax told by another node can be opened.
 func TestNewElsewhere(t *testing.T) {
@@ -413,6 +430,8 @@ func TestNewElsewhere(t *testing.T) {
 	})
 }
 
+// TestGrace: a session lives on for a while without a connection, for ever
+// with one.
 func TestGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		absent := make(chan string, 10)

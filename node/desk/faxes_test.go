@@ -102,9 +102,7 @@ func TestSubmit(t *testing.T) {
 			t.Errorf("%d uploads and %d files stay", len(d.uploads.all), len(left))
 		}
 		id = upload(t, d, s, "PAGE x")
-		w.mu.Lock()
-		w.down = true
-		w.mu.Unlock()
+		w.cut(true)
 		_, err = d.Submit(t.Context(), s, fax.Order{ID: "order-2", Upload: id, Number: "1"})
 		wants(t, "no majority", err, fax.Unavailable)
 	})
@@ -193,5 +191,64 @@ func TestOthersFaxes(t *testing.T) {
 		if got := activity(t, w); !slices.Contains(got, "other view") {
 			t.Errorf("the view is not on record: %q", got)
 		}
+	})
+}
+
+// TestNamesake: the next account of a name has nothing of the one before; who
+// sees all sees both.
+func TestNamesake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, w := setUp(t)
+		clerk, admin := login(t, d, "clerk"), login(t, d, "admin")
+		submit(t, d, clerk, "abcd1")
+		tiff, err := w.blobs.Put(strings.NewReader("TIFF received"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.must(ledger.Receive{Fax: fax.ReceivedFax{ID: "rrrr1", Node: "west", Fax: tiff, Assigned: []string{"clerk"}, At: now()}})
+		counts := func(s fax.Session, all bool) string {
+			t.Helper()
+			jobs, err := d.Jobs(t.Context(), s, fax.JobFilter{All: all})
+			if err != nil {
+				t.Fatal(err)
+			}
+			in, err := d.Inbox(t.Context(), s, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return fmt.Sprintf("%d sent, %d received", len(jobs), len(in))
+		}
+		if got := counts(clerk, false); got != "1 sent, 1 received" {
+			t.Fatalf("clerk sees %s", got)
+		}
+		if err := d.DropAccount(t.Context(), admin, "clerk"); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.AddAccount(t.Context(), admin, "Clerk", password, fax.Individual); err != nil {
+			t.Fatal(err)
+		}
+		second := login(t, d, "clerk")
+		if got := counts(second, false); got != "0 sent, 0 received" {
+			t.Errorf("the second clerk sees %s", got)
+		}
+		if got := counts(admin, true); got != "1 sent, 1 received" {
+			t.Errorf("the administrator sees %s", got)
+		}
+		for _, id := range []string{"abcd1", "abcd", "rrrr1", "rrrr"} {
+			_, err := d.Job(t.Context(), second, id)
+			wants(t, "status of "+id, err, fax.NotFound)
+			_, err = d.Direct(t.Context(), second, id, fax.Cancelled)
+			wants(t, "cancel "+id, err, fax.NotFound)
+			_, _, err = d.OpenFax(t.Context(), second, id)
+			wants(t, "view "+id, err, fax.NotFound)
+		}
+		_, err = d.Submit(t.Context(), second, fax.Order{ID: "abcd1", Upload: upload(t, d, second, "PAGE"), Number: "1"})
+		wants(t, "the first clerk's order", err, fax.Exists)
+		// To see all is not to direct all: the first clerk's job is not its own.
+		if err := d.SetRights(t.Context(), admin, "clerk", fax.Individual|fax.MaySeeAll); err != nil {
+			t.Fatal(err)
+		}
+		_, err = d.Direct(t.Context(), second, "abcd1", fax.Cancelled)
+		wants(t, "cancel a namesake's job", err, fax.NotAllowed)
 	})
 }

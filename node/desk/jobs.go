@@ -36,7 +36,7 @@ func (d *Desk) Submit(ctx context.Context, s fax.Session, o fax.Order) (fax.Job,
 	if err := checkOrder(o); err != nil {
 		return fax.Job{}, err
 	}
-	if j, err := d.cfg.Ledger.Job(o.ID); err == nil && fax.Fold(j.Owner) == fax.Fold(a.Name) {
+	if j, err := d.cfg.Ledger.JobOf(a.Name, o.ID); err == nil {
 		return j, nil
 	}
 	src, size, err := d.uploads.open(s.ID, o.Upload)
@@ -160,26 +160,18 @@ func (d *Desk) Job(ctx context.Context, s fax.Session, id string) (fax.Job, erro
 }
 
 func (d *Desk) job(a fax.Account, id string) (fax.Job, error) {
-	j, err := d.cfg.Ledger.Job(id)
-	switch {
-	case err == nil && maySeeJob(a, j):
-		return j, nil
-	case err != nil && fax.KindOf(err) != fax.NotFound:
-		return fax.Job{}, err
+	one, owner := d.cfg.Ledger.Job, ""
+	if !a.Rights.Has(fax.MaySeeAll) {
+		one, owner = func(id string) (fax.Job, error) { return d.cfg.Ledger.JobOf(a.Name, id) }, a.Name
 	}
-	owner := a.Name
-	if a.Rights.Has(fax.MaySeeAll) {
-		owner = ""
+	if j, err := one(id); fax.KindOf(err) != fax.NotFound {
+		return j, err
 	}
 	jobs, err := d.cfg.Ledger.Jobs(ledger.JobFilter{Owner: owner})
 	if err != nil {
 		return fax.Job{}, err
 	}
 	return byPrefix(jobs, id, "job", func(j fax.Job) string { return j.ID })
-}
-
-func maySeeJob(a fax.Account, j fax.Job) bool {
-	return fax.Fold(j.Owner) == fax.Fold(a.Name) || a.Rights.Has(fax.MaySeeAll)
 }
 
 // byPrefix is the one of the visible things whose id begins with prefix.
@@ -213,7 +205,7 @@ func (d *Desk) Direct(ctx context.Context, s fax.Session, id string, to fax.Stat
 	if err != nil {
 		return fax.Job{}, err
 	}
-	if fax.Fold(j.Owner) != fax.Fold(a.Name) && !a.Rights.Has(fax.MayAdminister) {
+	if _, err := d.cfg.Ledger.JobOf(a.Name, j.ID); err != nil && !a.Rights.Has(fax.MayAdminister) {
 		return fax.Job{}, fax.Errorf(fax.NotAllowed, "the job belongs to %s; only an administrator may direct it", j.Owner)
 	}
 	r, err := d.propose(ctx, ledger.Direct{Job: j.ID, State: to, By: a.Name, Node: d.cfg.Node, At: now()})

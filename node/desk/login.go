@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -36,48 +37,32 @@ func (d *Desk) Login(ctx context.Context, l fax.Login) (fax.Session, error) {
 // authenticate checks the password. A wrong one, or an unknown name, is
 // answered after Staleness: by then this node would know of an account or a
 // password that is new at another.
-func (d *Desk) authenticate(ctx context.Context, l fax.Login) (fax.Account, error) {
-	bell, stop := d.cfg.Ledger.Watch()
-	defer stop()
-	timer := time.NewTimer(Staleness)
-	defer timer.Stop()
-	for tried := false; ; tried = true {
-		a, hash, err := d.cfg.Ledger.Account(l.Account)
-		if err != nil && fax.KindOf(err) != fax.NotFound {
-			return a, err
+func (d *Desk) authenticate(ctx context.Context, l fax.Login) (a fax.Account, err error) {
+	var hash string
+	tried, right := false, false
+	d.await(ctx, func() bool {
+		before := hash
+		if a, hash, err = d.cfg.Ledger.Account(l.Account); fax.KindOf(err) == fax.NotFound {
+			err = nil // hash is empty, and checked like any other
 		}
-		right, err := d.hashes.check(ctx, hash, l.Password) // "" if there is no account
-		if err != nil {
-			return a, err
+		if err != nil || tried && hash == before {
+			return err != nil
 		}
-		if right {
-			d.wrong.right(l.Account)
-			return a, nil
-		}
-		if !tried {
+		if right, err = d.hashes.check(ctx, hash, l.Password); err == nil && !right && !tried {
 			d.wrong.add(l.Account, l.Remote.Addr(), time.Now())
 		}
-		if !d.changed(ctx, l.Account, hash, bell, timer.C) {
-			d.refused(l, "wrong name or password")
-			return a, errWrong
-		}
+		tried = true
+		return right || err != nil
+	})
+	switch {
+	case err != nil:
+		return a, err
+	case !right:
+		d.refused(l, "wrong name or password")
+		return a, errWrong
 	}
-}
-
-// changed waits until an account has another password hash than it had.
-func (d *Desk) changed(ctx context.Context, account, hash string, bell <-chan struct{}, timeout <-chan time.Time) bool {
-	for {
-		select {
-		case <-bell:
-		case <-timeout:
-			return false
-		case <-ctx.Done():
-			return false
-		}
-		if _, now, err := d.cfg.Ledger.Account(account); err == nil && now != hash {
-			return true
-		}
-	}
+	d.wrong.right(l.Account)
+	return a, nil
 }
 
 // again opens a session by token: at this node, whichever node it was opened
@@ -89,6 +74,14 @@ func (d *Desk) again(_ context.Context, l fax.Login) (fax.Session, error) {
 		return fax.Session{}, errVoid
 	}
 	l.Account = t.Account
+	over, err := d.over(t.Session)
+	if err != nil {
+		return fax.Session{}, err
+	}
+	if over {
+		d.refused(l, "the session has been logged out")
+		return fax.Session{}, errVoid
+	}
 	a, _, err := d.cfg.Ledger.Account(t.Account)
 	switch {
 	case fax.KindOf(err) == fax.NotFound && err != nil, err == nil && a.Epoch != t.Epoch:
@@ -148,49 +141,26 @@ func (d *Desk) open(a fax.Account, id string, l fax.Login, how string) (fax.Sess
 // a client that comes again, here or elsewhere, has missed nothing.
 func (d *Desk) Attach(s fax.Session, push func([]fax.Event) error) (detach func()) {
 	d.here.come(s.ID)
-	undo := d.cfg.Notifier.Attach(s.ID, s.Account, s.Last, push)
+	undo := d.cfg.Notifier.Attach(s.ID, s.Account, s.Last, func(events []fax.Event) error {
+		if over, err := d.over(s.ID); over || err != nil { // logged out at another node
+			return cmp.Or(err, errVoid)
+		}
+		return push(events)
+	})
 	return func() {
 		undo()
 		d.here.leave(s.ID)
 	}
 }
 
-// Logout ends a session on purpose.
-func (d *Desk) Logout(_ context.Context, s fax.Session) error {
-	if _, err := d.who(s, 0); err != nil {
-		return err
-	}
-	d.here.forget(s.ID)
-	d.uploads.drop(s.ID)
-	d.cfg.Cluster.DropSession(s.ID)
-	d.cfg.Log.Info("logged out", "account", s.Account, "session", s.ID)
-	d.notes.add(fax.Activity{At: now(), Who: s.Account, Node: d.cfg.Node, What: "logout"})
-	return nil
-}
-
 // Await returns when this node's ledger has the account's events up to number
-// seen, so that a client which another node has told of a fax finds it here, or
-// after Staleness: an island answers with what it has.
+// seen, so that a client which another node has told of a fax finds it here, in
+// lists, too; or after Staleness.
 func (d *Desk) Await(ctx context.Context, s fax.Session, seen uint64) {
-	if last, err := d.cfg.Ledger.LastEvent(s.Account); err != nil || last >= seen {
-		return // as nearly always
-	}
-	bell, stop := d.cfg.Ledger.Watch()
-	defer stop()
-	timer := time.NewTimer(Staleness)
-	defer timer.Stop()
-	for {
-		if last, err := d.cfg.Ledger.LastEvent(s.Account); err != nil || last >= seen {
-			return
-		}
-		select {
-		case <-bell:
-		case <-timer.C:
-			return
-		case <-ctx.Done():
-			return
-		}
-	}
+	d.await(ctx, func() bool {
+		last, err := d.cfg.Ledger.LastEvent(s.Account)
+		return err != nil || last >= seen
+	})
 }
 
 // Ack takes the client's word that it has events, by whatever way.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
 	"github.com/faxmesh/faxmesh/cluster/ledger"
@@ -35,12 +34,12 @@ func (d *Desk) inbox(a fax.Account, limit int) ([]fax.ReceivedFax, error) {
 
 // received is one received fax, by its id or a prefix.
 func (d *Desk) received(a fax.Account, id string) (fax.ReceivedFax, error) {
-	f, err := d.cfg.Ledger.Received(id)
-	switch {
-	case err == nil && (seesAllReceived(a) || slices.ContainsFunc(f.Assigned, func(name string) bool { return fax.Fold(name) == fax.Fold(a.Name) })):
-		return f, nil
-	case err != nil && fax.KindOf(err) != fax.NotFound:
-		return fax.ReceivedFax{}, err
+	one := d.cfg.Ledger.Received
+	if !seesAllReceived(a) {
+		one = func(id string) (fax.ReceivedFax, error) { return d.cfg.Ledger.ReceivedBy(a.Name, id) }
+	}
+	if f, err := one(id); fax.KindOf(err) != fax.NotFound {
+		return f, err
 	}
 	faxes, err := d.inbox(a, 0)
 	if err != nil {

@@ -18,6 +18,11 @@ import (
 // TokenLife is how long after a login its token opens a session again.
 const TokenLife = 12 * time.Hour
 
+// endedLife is how long after its logout a session is remembered as ended: for
+// the life of its last token, and once more, because a node that was cut off
+// may have made it another one meanwhile.
+const endedLife = 2 * TokenLife
+
 // maxToken bounds what is looked at.
 const maxToken = 1024
 

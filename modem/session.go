@@ -46,26 +46,18 @@ type phoneModem struct {
 	opt Options
 }
 
-// capabilities are what this host can do, within the options.
-func (o Options) capabilities() dis.Capabilities {
+// capabilities are what this host and its modem can do, within the options, on
+// a call in which pages may go in these directions.
+func (m *phoneModem) capabilities(send, receive bool) dis.Capabilities {
 	c := dis.Capabilities{
-		dis.Receive: 1, dis.Rate: dis.V27terV29V17, dis.Fine: 1, dis.Superfine: 1, dis.MR: 1,
+		dis.Receive: 1, dis.Rate: m.rates(send, receive), dis.Fine: 1, dis.Superfine: 1, dis.MR: 1,
 		dis.Width: dis.Width303, dis.Length: dis.Unlimited, dis.ScanTime: dis.ScanTimeNone,
 		dis.ECM: 1, dis.MMR: 1,
 	}
-	switch {
-	case o.MaxRate == line.V21 || o.MaxRate.V17():
-	case o.MaxRate >= line.V29x7200:
-		c[dis.Rate] = dis.V27terV29
-	case o.MaxRate == line.V27ter4800:
-		c[dis.Rate] = dis.V27ter
-	default:
-		c[dis.Rate] = dis.V27terFallback
-	}
-	if o.NoECM {
+	if m.opt.NoECM {
 		c[dis.ECM], c[dis.MMR] = 0, 0
 	}
-	if o.NoMMR {
+	if m.opt.NoMMR {
 		c[dis.MMR] = 0
 	}
 	return c
@@ -92,7 +84,7 @@ func (m *phoneModem) Send(ctx context.Context, out Outgoing) Report {
 		Subaddress:  out.Subaddress,
 		SenderID:    out.SenderID,
 		NonStandard: m.opt.NonStandard,
-		Own:         m.opt.capabilities(),
+		Own:         m.capabilities(pages > 0, out.Poll != nil),
 		MaxRate:     m.opt.MaxRate,
 		First:       out.First,
 		Pages:       pages,
@@ -117,7 +109,7 @@ func (m *phoneModem) Receive(ctx context.Context, in Incoming) Report {
 	cfg := t30.ReceiverConfig{
 		Station:     in.Station,
 		NonStandard: m.opt.NonStandard,
-		Own:         m.opt.capabilities(),
+		Own:         m.capabilities(in.Offer != nil, true),
 	}
 	d := desk{in: &receiving{store: in.Store}}
 	if in.Offer != nil {

@@ -24,7 +24,10 @@ const (
 	pulse       = 5 * time.Minute // wall: between two signs of life of a modem that waits
 )
 
-var _ modem.Phone = (*Phone)(nil)
+var (
+	_ modem.Phone = (*Phone)(nil)
+	_ modem.Rated = (*Phone)(nil)
+)
 
 // Dial calls number. Errors are *status.Error.
 func (p *Phone) Dial(ctx context.Context, number string) (line.Line, error) {

@@ -123,7 +123,7 @@ func ask(ctx context.Context, addr string, t token, a *peer.Applicant, opt Optio
 		frame, err = peer.ReadFrame(conn, maxAdmitted)
 	}
 	if err != nil {
-		return answer, fax.Errorf(fax.Unavailable, "the node at %s has not answered the request to join; try again: %v", addr, err)
+		return answer, fax.Errorf(fax.Unavailable, "the node at %s has not answered the request to join; is that its cluster port? %v", addr, err)
 	}
 	if err := json.Unmarshal(frame, &answer); err != nil {
 		return answer, fmt.Errorf("read the answer of %s: %w", addr, err)

@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -67,8 +68,34 @@ func TestHostile(t *testing.T) {
 	if len(nodes) != 2 {
 		t.Errorf("the cluster has %d nodes", len(nodes))
 	}
+	for line := range strings.Lines(north.proc.said.String()) {
+		if strings.Contains(line, "level=ERROR") {
+			t.Errorf("what strangers do is no error of the node: %s", line)
+		}
+	}
 	south.proc.stop(t)
+	linger(t, north)
 	north.proc.stop(t)
+}
+
+// linger leaves connections at every stage, none of which may keep the node
+// from stopping.
+func linger(t *testing.T, n *node) {
+	t.Helper()
+	from := loopback(t, "strangers")
+	for _, arrive := range []func(t *testing.T, from, to string) *stranger{meet, shaken, meetClient, known} {
+		arrive(t, from, n.clients)
+	}
+	meet(t, from, n.clusters)
+	shaken(t, from, n.clusters)
+	half := known(t, from, n.clients)
+	id := half.asks(t, wire.CmdUpload, &wire.Upload{Size: 1 << 20})
+	if f := half.hears(t); f.Type != wire.RES {
+		t.Fatalf("an upload is answered with %s", f.Type)
+	}
+	if _, err := half.Write(frame(wire.DATA, id, make([]byte, wire.Chunk))); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // closedLine is the line in which a node says why it has closed a stranger's

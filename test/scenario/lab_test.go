@@ -289,7 +289,7 @@ func (n *node) standBy(t *testing.T) {
 func (b *bystander) work(ctx context.Context, c *clientlib.Client, addr string) {
 	pause := time.NewTicker(100 * time.Millisecond)
 	defer pause.Stop()
-	for ; b.err == nil; b.rounds++ {
+	for b.err == nil {
 		b.err = b.timed(ctx, "list the faxes", func(ctx context.Context) error {
 			_, err := c.Jobs(ctx, fax.JobFilter{})
 			return err
@@ -297,6 +297,7 @@ func (b *bystander) work(ctx context.Context, c *clientlib.Client, addr string) 
 		if b.err == nil && b.rounds%8 == 0 {
 			b.err = b.timed(ctx, "open the session anew", func(ctx context.Context) error { return resume(ctx, addr, c.Session().Token) })
 		}
+		b.rounds++
 		select {
 		case <-pause.C:
 		case <-b.done:

@@ -54,24 +54,27 @@ func word(b []byte) uint64 {
 	return w
 }
 
-// paint sets the black runs of a white row. A changing element changes the
-// colour of all pels right of it; the last one of a word is that of the next.
+// paint sets the black runs of a white row, word by word: one is written when
+// the next run begins or ends in another.
 func paint(row []byte, changes []int32) {
 	n := len(changes) - sentinels
-	n += n & 1 // a black run to the edge ends at a sentinel
 	var w uint64
-	at := int32(0) // of the word
-	for _, x := range changes[:n] {
-		for x-at >= 64 {
-			if w == 0 {
-				at = x &^ 63 // all white up to there
-				break
-			}
+	at := int32(0)              // of the word
+	for i := 0; i < n; i += 2 { // a black run to the edge ends at a sentinel
+		x0, x1 := changes[i], changes[i+1]
+		if word := x0 &^ 63; word != at {
 			putWord(row[at>>3:], w)
-			w = -(w & 1)
-			at += 64
+			w, at = 0, word
 		}
-		w ^= ^uint64(0) >> (x & 63)
+		w |= ^uint64(0) >> (x0 & 63)
+		if word := x1 &^ 63; word != at {
+			putWord(row[at>>3:], w)
+			for at += 64; at < word; at += 64 {
+				putWord(row[at>>3:], ^uint64(0))
+			}
+			w = ^uint64(0)
+		}
+		w &^= ^uint64(0) >> (x1 & 63)
 	}
 	if w != 0 {
 		putWord(row[at>>3:], w)

@@ -93,9 +93,10 @@ func DecodeMMR(data []byte, width, maxRows int) (*Bitmap, error) {
 	return page, err
 }
 
-// DecodeMMR is the function DecodeMMR in the memory that page has.
-func (page *Bitmap) DecodeMMR(data []byte, width, maxRows int) error {
-	if err := page.reset(width, min(maxRows, len(data)*8)); err != nil {
+// DecodeMMR makes b the page that data code, as the function of this name does,
+// in the memory that b has.
+func (b *Bitmap) DecodeMMR(data []byte, width, maxRows int) error {
+	if err := b.reset(width, min(maxRows, len(data)*8)); err != nil {
 		return err
 	}
 	r := reader{data: data}
@@ -105,18 +106,18 @@ func (page *Bitmap) DecodeMMR(data []byte, width, maxRows int) error {
 		if r.fill(); r.endOfPage() {
 			return nil
 		}
-		if page.Height >= min(maxRows, MaxRows) {
-			return fmt.Errorf("%w: it has more than %d rows", ErrTooLarge, page.Height)
+		if b.Height >= min(maxRows, MaxRows) {
+			return fmt.Errorf("%w: it has more than %d rows", ErrTooLarge, b.Height)
 		}
 		if r.sameRow(ref) {
-			page.repeatRow()
+			b.repeatRow()
 			continue
 		}
 		var ok bool
 		if cur, ok = r.row2D(cur[:0], ref, int32(width)); !ok {
-			return fmt.Errorf("%w in row %d, near octet %d", ErrDamaged, page.Height, min(r.bit()/8, len(data)))
+			return fmt.Errorf("%w in row %d, near octet %d", ErrDamaged, b.Height, min(r.bit()/8, len(data)))
 		}
-		paint(page.addRow(), cur)
+		paint(b.addRow(), cur)
 		cur, ref = ref, cur
 	}
 }
@@ -134,9 +135,8 @@ func (r *reader) endOfPage() bool {
 	return r.acc == 0 || r.n >= eolBits && r.peek(eolBits) == eolWord && r.acc<<eolBits == 0
 }
 
-// sameRow reads a row that is like its reference line: it is coded by one V0
-// for each changing element and for the edge. Rows that follow one another are
-// alike more often than not.
+// sameRow reads a row that is like its reference line, as blank ones mostly are:
+// it is coded by one V0 for each changing element and for the edge.
 func (r *reader) sameRow(ref []int32) bool {
 	v0 := len(ref) - sentinels + 1
 	if v0 > r.n || v0 > bits.LeadingZeros64(^r.acc) {
@@ -185,12 +185,11 @@ func (r *reader) row2D(cur, ref []int32, width int32) ([]int32, bool) {
 			colour := n & 1
 			e1 := runTables[colour][acc>>(64-runBits)]
 			e2 := runTables[colour^1][acc<<(e1.len()&63)>>(64-runBits)]
-			first, second := e1.pels(), e2.pels()
-			if 0 < first && first < 64 && 0 < second && second < 64 {
+			if e1.common() && e2.common() {
 				acc <<= (e1.len() + e2.len()) & 63
 				left -= e1.len() + e2.len()
-				a1 := max(a0, 0) + first
-				a0 = a1 + second
+				a1 := max(a0, 0) + e1.pels()
+				a0 = a1 + e2.pels()
 				if a0 > width {
 					return cur[:n], false
 				}
@@ -198,14 +197,10 @@ func (r *reader) row2D(cur, ref []int32, width int32) ([]int32, bool) {
 				n += 2
 			} else {
 				r.acc, r.n = acc, left
-				first, second = r.run(runTables[colour]), r.run(runTables[colour^1])
-				acc, left = r.acc, r.n
-				a1 := max(a0, 0) + first
-				a0 = a1 + second
-				if first < 0 || second < 0 || a0 > width {
+				if n, a0 = r.runs2D(cur[:n], a0, width); a0 < 0 {
 					return cur[:n], false
 				}
-				n = len(addChange(addChange(cur[:n], a1, width), a0, width))
+				acc, left = r.acc, r.n
 			}
 		} else if m.mode == modePass {
 			a0 = ref[b+1]
@@ -223,6 +218,20 @@ func (r *reader) row2D(cur, ref []int32, width int32) ([]int32, bool) {
 		n--
 	}
 	return closeChanges(cur[:n], width), a0 == width && !r.ended()
+}
+
+// runs2D reads the two runs of horizontal mode, whatever they are, behind the
+// changing elements of a row. It returns how many of those there are then and
+// the new a0; that is below zero if the row is damaged.
+func (r *reader) runs2D(cur []int32, a0, width int32) (int, int32) {
+	colour := len(cur) & 1
+	first, second := r.run(runTables[colour]), r.run(runTables[colour^1])
+	a1 := max(a0, 0) + first
+	a2 := a1 + second
+	if first < 0 || second < 0 || a2 > width {
+		return len(cur), -1
+	}
+	return len(addChange(addChange(cur, a1, width), a2, width)), a2
 }
 
 // addChange appends a changing element. A run of no pels takes back the change

@@ -8,9 +8,9 @@ type Quality struct {
 	Damaged        []int // which rows those are, from 0, in ascending order
 }
 
-// DecodeMH decodes a T.4 page in one dimension, as received. Damaged rows
-// are concealed: they begin as what came before the damage, as far as that can
-// be trusted, and go on as the row above; and they are counted. It takes fill, EOLs in any
+// DecodeMH decodes a T.4 page in one dimension, as received. Damaged rows are
+// concealed and counted: they keep what came before the damage, as far as that
+// can be believed, and go on as the row above. It takes fill, EOLs in any
 // alignment, noise before the first EOL and behind the last, and a missing RTC.
 // At most maxRows rows are returned. The bitmap is never nil.
 func DecodeMH(data []byte, width, maxRows int) (*Bitmap, Quality) {
@@ -19,9 +19,10 @@ func DecodeMH(data []byte, width, maxRows int) (*Bitmap, Quality) {
 	return page, q
 }
 
-// DecodeMH is the function DecodeMH in the memory that page has.
-func (page *Bitmap) DecodeMH(data []byte, width, maxRows int) Quality {
-	return page.decodeT4(data, width, maxRows, false)
+// DecodeMH makes b the page that data code, as the function of this name does,
+// in the memory that b has.
+func (b *Bitmap) DecodeMH(data []byte, width, maxRows int) Quality {
+	return b.decodeT4(data, width, maxRows, false)
 }
 
 // DecodeMR decodes a T.4 page in two dimensions, as DecodeMH does. Rows that
@@ -32,9 +33,10 @@ func DecodeMR(data []byte, width, maxRows int) (*Bitmap, Quality) {
 	return page, q
 }
 
-// DecodeMR is the function DecodeMR in the memory that page has.
-func (page *Bitmap) DecodeMR(data []byte, width, maxRows int) Quality {
-	return page.decodeT4(data, width, maxRows, true)
+// DecodeMR makes b the page that data code, as the function of this name does,
+// in the memory that b has.
+func (b *Bitmap) DecodeMR(data []byte, width, maxRows int) Quality {
+	return b.decodeT4(data, width, maxRows, true)
 }
 
 // endEOLs in succession end a page. One less than RTC has, for one that the
@@ -43,17 +45,17 @@ const endEOLs = rtcEOLs - 1
 
 // decodeT4 cuts the data at the EOLs, at whatever bit they are, and decodes
 // each piece on its own: so a broken code never swallows the row after it.
-func (page *Bitmap) decodeT4(data []byte, width, maxRows int, twoD bool) Quality {
-	if err := page.reset(width, min(maxRows, len(data)*8/eolBits)); err != nil {
+func (b *Bitmap) decodeT4(data []byte, width, maxRows int, twoD bool) Quality {
+	if err := b.reset(width, min(maxRows, len(data)*8/eolBits)); err != nil {
 		return Quality{}
 	}
 	d := rowDecoder{
-		r: reader{data: data}, page: page, lost: true,
+		r: reader{data: data}, page: b, lost: true,
 		cur: changesFor(width), ref: closeChanges(changesFor(width), int32(width)),
 	}
 	eols := eolScanner{data: data, tagged: twoD}
 	run := 0 // EOLs in succession
-	for page.Height < min(maxRows, MaxRows) {
+	for b.Height < min(maxRows, MaxRows) {
 		p, more := eols.next()
 		if p.empty() {
 			if run++; !more || run >= endEOLs {

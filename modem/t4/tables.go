@@ -60,6 +60,10 @@ type runEntry uint16
 func (e runEntry) pels() int32 { return int32(e >> 4) }
 func (e runEntry) len() int    { return int(e & 15) }
 
+// common reports whether it is a terminating code of one pel or more: a run
+// that needs no other code and no care.
+func (e runEntry) common() bool { return uint32(e.pels()-1) < 63 }
+
 type runTable [1 << runBits]runEntry
 
 func newRunTable(c *runCodes) *runTable {

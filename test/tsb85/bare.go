@@ -12,12 +12,12 @@ import (
 type barePhone struct{ end *linetest.End }
 
 // bare joins a tester and a device by a line in memory.
-func bare(calling bool) (wire, modem.Phone) {
-	caller, called := linetest.Pair(nil)
+func bare(_ context.Context, calling bool) (rig, error) {
+	tester, device := linetest.Pair(nil)
 	if calling {
-		return called.Raw(), barePhone{caller}
+		tester, device = device, tester
 	}
-	return caller.Raw(), barePhone{called}
+	return rig{wire: tester.Raw(), phone: barePhone{device}, close: func() {}}, nil
 }
 
 func (p barePhone) Dial(context.Context, string) (line.Line, error) { return p.end, nil }

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/faxmesh/faxmesh/modem"
+	"github.com/faxmesh/faxmesh/modem/status"
 	"github.com/faxmesh/faxmesh/modem/t30"
 	"github.com/faxmesh/faxmesh/modem/t4"
 )
@@ -98,6 +99,9 @@ func (d *device) call(ctx context.Context, m modem.Modem) modem.Report {
 			out.Poll = &modem.Poll{Password: d.password, Store: d.store}
 		}
 		return m.Send(ctx, out)
+	}
+	if _, err := m.WaitRing(ctx); err != nil {
+		return modem.Report{Status: status.ModemFailure, Err: err}
 	}
 	in := modem.Incoming{Station: d.station, Store: d.store}
 	if len(d.document) > 0 {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"github.com/faxmesh/faxmesh/modem"
 	"github.com/faxmesh/faxmesh/modem/hdlc"
@@ -17,11 +18,15 @@ import (
 
 // images reads the pages that scripts name, each file once.
 type images struct {
-	dir  string
+	dir string
+
+	mu   sync.Mutex
 	read map[string][]modem.Page
 }
 
 func (m *images) pages(name string) ([]modem.Page, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if p, ok := m.read[name]; ok {
 		return p, nil
 	}

@@ -30,6 +30,8 @@ func (p *player) checkTiming(s step, piece linetest.Piece) error {
 				continue
 			}
 			got = piece.End - piece.Start - flags(len(piece.Signal.Frames[0])+3)
+		} else if p.quiet == 0 { // behind a tone, which is not seen here
+			continue
 		}
 		if got < low || got > high {
 			return fmt.Errorf("%s: it was %v", desc, got)

@@ -69,7 +69,8 @@ const (
 	whiteIsZero = 0
 	blackIsZero = 1
 
-	t4TwoDimensional = 1 // bit of T4Options
+	t4TwoDimensional = 1 // bits of T4Options
+	t4AlignedEOL     = 4
 
 	subfileReduced = 1 // bits of NewSubfileType
 	subfilePage    = 2

@@ -49,6 +49,9 @@ var codings = map[string]Options{
 	"Group 4, LSB first": {LSBFirst: true},
 	"Group 3":            {Coding: Group3},
 	"Group 3, LSB first": {Coding: Group3, LSBFirst: true},
+	"Group 3, aligned":   {Coding: Group3, AlignEOL: true},
+	"MR":                 {Coding: Group3MR},
+	"MR, LSB first":      {Coding: Group3MR, LSBFirst: true, AlignEOL: true},
 }
 
 func TestRoundTrip(t *testing.T) {
@@ -383,6 +386,7 @@ func TestTolerated(t *testing.T) {
 func FuzzOpen(f *testing.F) {
 	f.Add(write(f, Options{}, t4.Fine, testPage(1, 100, 5), testPage(2, 9, 3)))
 	f.Add(write(f, Options{Coding: Group3, LSBFirst: true}, t4.Standard, testPage(1, 100, 5)))
+	f.Add(write(f, Options{Coding: Group3MR, AlignEOL: true}, t4.Fine, testPage(1, 100, 5)))
 	f.Add(build(binary.BigEndian, [][]byte{{1, 2, 3}, {4, 5, 6}}, short(tagImageWidth, 9), short(tagImageLength, 2), short(tagRowsPerStrip, 1)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		file, err := open(data)

@@ -14,14 +14,16 @@ type Coding int
 
 // The codings of the writer.
 const (
-	Group4 Coding = iota // T.6
-	Group3               // T.4 in one dimension
+	Group4   Coding = iota // T.6
+	Group3                 // T.4 in one dimension
+	Group3MR               // T.4 in two dimensions
 )
 
 // Options is how a Writer writes.
 type Options struct {
 	Coding   Coding
 	LSBFirst bool // FillOrder 2
+	AlignEOL bool // each EOL of Group 3 ends with an octet (T4Options)
 }
 
 const software = "faxmesh\x00"
@@ -68,17 +70,42 @@ func (w *Writer) WritePage(b *t4.Bitmap, res t4.Resolution) error {
 		return err
 	}
 	w.pages++
-	strip := w.held.strip[:0]
-	if w.opt.Coding == Group3 {
-		strip = t4.AppendMH(strip, b, t4.MHOptions{})
-	} else {
-		strip = t4.AppendMMR(strip, b)
-	}
-	if w.opt.LSBFirst {
-		t4.Reverse(strip)
-	}
+	strip := w.opt.appendStrip(w.held.strip[:0], b, res)
 	w.held = heldPage{strip: strip, width: b.Width, height: b.Height, res: res}
 	return nil
+}
+
+// appendStrip codes a page.
+func (o Options) appendStrip(strip []byte, b *t4.Bitmap, res t4.Resolution) []byte {
+	switch o.Coding {
+	case Group3:
+		strip = t4.AppendMH(strip, b, t4.MHOptions{AlignEOL: o.AlignEOL})
+	case Group3MR:
+		k := min(res.K(), t4.MaxPlainK)
+		strip = t4.AppendMR(strip, b, t4.MROptions{K: k, AlignEOL: o.AlignEOL})
+	default:
+		strip = t4.AppendMMR(strip, b)
+	}
+	if o.LSBFirst {
+		t4.Reverse(strip)
+	}
+	return strip
+}
+
+// describe returns what a directory says of the coding: Compression, the tag of
+// its options, and their value.
+func (o Options) describe() (compression uint32, tag uint16, options uint32) {
+	switch o.Coding {
+	case Group3:
+	case Group3MR:
+		options |= t4TwoDimensional
+	default:
+		return compressionGroup4, tagT6Options, 0
+	}
+	if o.AlignEOL {
+		options |= t4AlignedEOL
+	}
+	return compressionGroup3, tagT4Options, options
 }
 
 // Close writes the last page. A file without pages is an error. Further calls
@@ -133,12 +160,10 @@ func (w *Writer) put(p []byte) {
 // directory describes the held page, the tags in ascending order.
 func (w *Writer) directory() directory {
 	p := w.held
-	fill, compression, options := uint32(fillMSBFirst), uint32(compressionGroup4), uint16(tagT6Options)
+	compression, optionsTag, options := w.opt.describe()
+	fill := uint32(fillMSBFirst)
 	if w.opt.LSBFirst {
 		fill = fillLSBFirst
-	}
-	if w.opt.Coding == Group3 {
-		compression, options = compressionGroup3, tagT4Options
 	}
 	var d directory
 	d.long(tagNewSubfileType, subfilePage)
@@ -155,7 +180,7 @@ func (w *Writer) directory() directory {
 	d.long(tagStripByteCounts, uint32(len(p.strip)))
 	d.outside(tagXResolution, typeRational, 1, rational(p.res.X))
 	d.outside(tagYResolution, typeRational, 1, rational(p.res.Y))
-	d.long(options, 0)
+	d.long(optionsTag, options)
 	d.short(tagResolutionUnit, unitInch)
 	// The total is not known yet: 0 says so (TIFF 6.0, PageNumber).
 	d.add(tagPageNumber, typeShort, 2, uint32(w.pages-1))

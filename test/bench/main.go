@@ -52,10 +52,9 @@ const (
 	exitUnmeasured
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() { os.Exit(run(benches(), os.Args[1:], os.Stdout, os.Stderr)) }
 
-func run(args []string, out, errs io.Writer) int {
-	all := benches()
+func run(all map[string]bench, args []string, out, errs io.Writer) int {
 	if len(args) == 0 || all[args[0]] == nil {
 		names := make([]string, 0, len(all))
 		for name := range all {

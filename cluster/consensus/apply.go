@@ -47,12 +47,12 @@ func (n *Node) Apply(ctx context.Context, data []byte) ([]byte, error) {
 	}
 	select {
 	case n.slots <- struct{}{}:
-	case <-n.closing:
+	case <-n.life.closing:
 		return nil, ErrClosed
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: %w", ErrBusy, ctx.Err())
 	}
-	future := n.raft.Apply(data, n.timeouts.Apply)
+	future := n.raft().Apply(data, n.cfg.Timeouts.Apply)
 	err := n.wait(ctx, future, func() { <-n.slots })
 	if err != nil {
 		return nil, n.explain(err)
@@ -73,7 +73,7 @@ func (n *Node) Barrier(ctx context.Context) error {
 	if err := n.lead(ctx); err != nil {
 		return err
 	}
-	if err := n.wait(ctx, n.raft.Barrier(n.timeouts.Apply), nil); err != nil {
+	if err := n.wait(ctx, n.raft().Barrier(n.cfg.Timeouts.Apply), nil); err != nil {
 		return n.explain(err)
 	}
 	return nil
@@ -85,11 +85,11 @@ func (n *Node) lead(ctx context.Context) error {
 		return err
 	}
 	select {
-	case <-n.closing:
+	case <-n.life.closing:
 		return ErrClosed
 	default:
 	}
-	if n.raft.State() != raft.Leader {
+	if n.raft().State() != raft.Leader {
 		return ErrNotLeader{n.Leader()}
 	}
 	return nil
@@ -132,12 +132,13 @@ func (n *Node) explain(err error) error {
 // IsLeader reports whether this node leads and has applied all that was agreed
 // on before it did.
 func (n *Node) IsLeader() bool {
-	return n.raft.State() == raft.Leader && n.readyTerm.Load() == n.raft.CurrentTerm()
+	r := n.raft()
+	return r.State() == raft.Leader && n.readyTerm.Load() == r.CurrentTerm() && n.fence.err() == nil
 }
 
 // Leader is the name of the leader as far as this node knows, or "".
 func (n *Node) Leader() string {
-	_, id := n.raft.LeaderWithID()
+	_, id := n.raft().LeaderWithID()
 	return string(id)
 }
 
@@ -153,16 +154,16 @@ const barrierWait = time.Minute
 func (n *Node) followLeadership() {
 	for {
 		select {
-		case leads := <-n.raft.LeaderCh():
+		case leads := <-n.raft().LeaderCh():
 			if leads {
-				term := n.raft.CurrentTerm()
-				if err := n.raft.Barrier(barrierWait).Error(); err != nil {
+				term := n.raft().CurrentTerm()
+				if err := n.raft().Barrier(barrierWait).Error(); err != nil {
 					continue // lost again, or closing: the next value says so
 				}
 				n.readyTerm.Store(term)
 			}
 			n.announce(leads)
-		case <-n.closing:
+		case <-n.life.closing:
 			return
 		}
 	}

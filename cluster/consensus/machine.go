@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"github.com/faxmesh/faxmesh/cluster/ledger"
 	"github.com/hashicorp/raft"
@@ -79,26 +78,8 @@ func (o overLedger) ApplyBatch(entries []Entry) ([][]byte, error) {
 // state machine has failed, so it goes on here without applying until the node
 // is closed: what is durable stays where it was.
 type machine struct {
-	state  StateMachine
-	failed chan struct{}
-
-	mu    sync.Mutex
-	cause error // set before failed is closed
-}
-
-func (m *machine) err() error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.cause
-}
-
-func (m *machine) fail(err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.cause == nil {
-		m.cause = err
-		close(m.failed)
-	}
+	state StateMachine
+	guard *guard
 }
 
 // ApplyBatch answers each command with its result, or with the error that has
@@ -116,13 +97,7 @@ func (m *machine) ApplyBatch(logs []*raft.Log) []any {
 	if len(entries) == 0 {
 		return answers
 	}
-	err := m.err()
-	var results [][]byte
-	if err == nil {
-		if results, err = m.state.ApplyBatch(entries); err != nil {
-			m.fail(err)
-		}
-	}
+	results, err := m.apply(entries)
 	for k, i := range places {
 		if err != nil {
 			answers[i] = err
@@ -133,10 +108,22 @@ func (m *machine) ApplyBatch(logs []*raft.Log) []any {
 	return answers
 }
 
+func (m *machine) apply(entries []Entry) ([][]byte, error) {
+	var results [][]byte
+	err := m.guard.do("apply commands", never, func() (err error) {
+		results, err = m.state.ApplyBatch(entries)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
 func (m *machine) Apply(l *raft.Log) any { return m.ApplyBatch([]*raft.Log{l})[0] }
 
 func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
-	if err := m.err(); err != nil {
+	if err := m.guard.fence.err(); err != nil {
 		return nil, fmt.Errorf("no snapshot of a failed state: %w", err)
 	}
 	s, err := m.state.Snapshot()
@@ -148,7 +135,7 @@ func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
 
 func (m *machine) Restore(r io.ReadCloser) error {
 	if err := m.state.Restore(r); err != nil {
-		m.fail(err)
+		m.guard.fence.fail(err)
 		return err
 	}
 	return nil

@@ -11,9 +11,11 @@ import (
 	"time"
 )
 
-// counter is a state machine in memory that counts commands, and fails on
-// "break".
+// counter is a state machine in memory that counts commands, fails on "break"
+// and waits for the test on "hang".
 type counter struct {
+	hang chan struct{}
+
 	mu      sync.Mutex
 	applied uint64
 	batches int
@@ -33,8 +35,11 @@ func (c *counter) ApplyBatch(entries []Entry) ([][]byte, error) {
 	defer c.mu.Unlock()
 	results := make([][]byte, len(entries))
 	for i, e := range entries {
-		if string(e.Data) == "break" {
+		switch string(e.Data) {
+		case "break":
 			return nil, errBroken
+		case "hang":
+			<-c.hang
 		}
 		c.applied = e.Index
 		results[i] = append([]byte("did "), e.Data...)

@@ -21,21 +21,21 @@ type Member struct {
 // whom it has voted for.
 func (n *Node) AddVoter(ctx context.Context, name string) error {
 	return n.change(ctx, "let "+name+" vote", func() raft.Future {
-		return n.raft.AddVoter(raft.ServerID(name), raft.ServerAddress(name), 0, n.timeouts.Apply)
+		return n.raft().AddVoter(raft.ServerID(name), raft.ServerAddress(name), 0, n.cfg.Timeouts.Apply)
 	})
 }
 
 // AddNonvoter lets a node follow without a vote. Only on the leader.
 func (n *Node) AddNonvoter(ctx context.Context, name string) error {
 	return n.change(ctx, "let "+name+" follow", func() raft.Future {
-		return n.raft.AddNonvoter(raft.ServerID(name), raft.ServerAddress(name), 0, n.timeouts.Apply)
+		return n.raft().AddNonvoter(raft.ServerID(name), raft.ServerAddress(name), 0, n.cfg.Timeouts.Apply)
 	})
 }
 
 // Remove takes a node out. Only on the leader, which may remove itself.
 func (n *Node) Remove(ctx context.Context, name string) error {
 	return n.change(ctx, "take "+name+" out", func() raft.Future {
-		return n.raft.RemoveServer(raft.ServerID(name), 0, n.timeouts.Apply)
+		return n.raft().RemoveServer(raft.ServerID(name), 0, n.cfg.Timeouts.Apply)
 	})
 }
 
@@ -52,7 +52,7 @@ func (n *Node) change(ctx context.Context, what string, begin func() raft.Future
 
 // Members are the nodes that take part, as this node knows them.
 func (n *Node) Members() ([]Member, error) {
-	future := n.raft.GetConfiguration()
+	future := n.raft().GetConfiguration()
 	if err := future.Error(); err != nil {
 		return nil, fmt.Errorf("read who takes part: %w", err)
 	}
@@ -73,7 +73,7 @@ func (n *Node) Transfer() error {
 	if err := n.lead(context.Background()); err != nil {
 		return err
 	}
-	if err := n.raft.LeadershipTransfer().Error(); err != nil {
+	if err := n.raft().LeadershipTransfer().Error(); err != nil {
 		return fmt.Errorf("hand over the lead: %w", err)
 	}
 	return nil
@@ -87,7 +87,7 @@ func (n *Node) otherVoters() int {
 	}
 	others := 0
 	for _, m := range members {
-		if m.Voter && m.Name != n.name {
+		if m.Voter && m.Name != n.cfg.Name {
 			others++
 		}
 	}

@@ -9,7 +9,6 @@ package consensus
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -58,36 +57,47 @@ type Config struct {
 	Stream   Stream // closed by Node.Close
 	Timeouts Timeouts
 	Logger   *slog.Logger
+
+	openLog func(path string) (logStore, error) // openStore, but in tests of failing disks
 }
 
 // Node is this node's part in the agreement.
 type Node struct {
-	name      string
-	raft      *raft.Raft
+	cfg       Config
+	log       *logger
+	current   atomic.Pointer[raft.Raft]
 	machine   *machine
 	transport transport
-	store     io.Closer
-	timeouts  Timeouts
+	disk      *disk
+	snapshots raft.SnapshotStore
+	fence     *fence
 
 	slots      chan struct{} // one for each command in flight
 	leadership chan bool
 	readyTerm  atomic.Uint64 // term in which this node leads with all applied
+	running    sync.WaitGroup
+	life       lifetime
+}
 
-	close   sync.Once
+// lifetime is how a Node ends.
+type lifetime struct {
+	once    sync.Once
 	closing chan struct{}
-	running sync.WaitGroup
-	closed  error // set once closing is done
+	err     error // set once closing is done
 }
 
 // Open takes up where the files in cfg.Dir stand. A node that is in no cluster
 // yet waits to be added by one, or for Bootstrap.
 func Open(cfg Config) (*Node, error) {
 	cfg.Timeouts = cfg.Timeouts.orDefaults()
+	if cfg.openLog == nil {
+		cfg.openLog = openStore
+	}
 	log := &logger{log: cfg.Logger}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of the log: %w", err)
 	}
-	store, err := openStore(filepath.Join(cfg.Dir, "raft.db"))
+	store, err := cfg.openLog(filepath.Join(cfg.Dir, "raft.db"))
 	if err != nil {
 		return nil, fmt.Errorf("open the log in %s: %w", cfg.Dir, err)
 	}
@@ -95,30 +105,47 @@ func Open(cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open the snapshots in %s: %w", cfg.Dir, err), store.Close())
 	}
-	restore, err := recovery(cfg.Machine.Applied(), store, snapshots)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("compare log and state in %s: %w", cfg.Dir, err), store.Close())
-	}
 	n := &Node{
-		name:       cfg.Name,
-		machine:    &machine{state: cfg.Machine, failed: make(chan struct{})},
+		cfg:        cfg,
+		log:        log,
 		transport:  newTransport(cfg, log),
-		store:      store,
-		timeouts:   cfg.Timeouts,
+		snapshots:  snapshots,
+		fence:      newFence(),
 		slots:      make(chan struct{}, MaxInFlight),
 		leadership: make(chan bool, 1),
-		closing:    make(chan struct{}),
+		life:       lifetime{closing: make(chan struct{})},
 	}
-	cache, err := raft.NewLogCache(trailingCache, store)
-	if err == nil {
-		n.raft, err = raft.NewRaft(raftConfig(cfg, log, restore), n.machine, cache, store, snapshots, n.transport)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start the agreement: %w", err), n.transport.shut(), store.Close())
+	n.fence.cut = n.transport.streams.cut
+	guard := &guard{fence: n.fence, patience: n.patience}
+	n.disk = &disk{store: store, guard: guard}
+	n.machine = &machine{state: cfg.Machine, guard: guard}
+	if err := n.start(); err != nil {
+		return nil, errors.Join(err, n.transport.shut(), n.disk.Close())
 	}
 	n.running.Go(n.followLeadership)
 	n.running.Go(n.stopWhenFailed)
 	return n, nil
+}
+
+// raft is what runs now.
+func (n *Node) raft() *raft.Raft { return n.current.Load() }
+
+// start lets raft run from what the files hold.
+func (n *Node) start() error {
+	restore, err := recovery(n.machine.state.Applied(), n.disk, n.snapshots)
+	if err != nil {
+		return fmt.Errorf("compare log and state in %s: %w", n.cfg.Dir, err)
+	}
+	cache, err := raft.NewLogCache(trailingCache, n.disk)
+	if err != nil {
+		return fmt.Errorf("make the log's cache: %w", err)
+	}
+	r, err := raft.NewRaft(raftConfig(n.cfg, n.log, restore), n.machine, cache, n.disk, n.snapshots, n.transport)
+	if err != nil {
+		return fmt.Errorf("start the agreement: %w", err)
+	}
+	n.current.Store(r)
+	return nil
 }
 
 // trailingCache is how many of the newest entries are kept in memory for
@@ -159,11 +186,11 @@ func (t Timeouts) orDefaults() Timeouts {
 // Bootstrap makes this node the only voter of a new cluster. Refused if it has
 // ever been in one.
 func (n *Node) Bootstrap() error {
-	err := n.raft.BootstrapCluster(raft.Configuration{Servers: []raft.Server{
-		{Suffrage: raft.Voter, ID: raft.ServerID(n.name), Address: raft.ServerAddress(n.name)},
+	err := n.raft().BootstrapCluster(raft.Configuration{Servers: []raft.Server{
+		{Suffrage: raft.Voter, ID: raft.ServerID(n.cfg.Name), Address: raft.ServerAddress(n.cfg.Name)},
 	}}).Error()
 	if errors.Is(err, raft.ErrCantBootstrap) {
-		return fmt.Errorf("node %s is part of a cluster already; start it without making a new one: %w", n.name, err)
+		return fmt.Errorf("node %s is part of a cluster already; start it without making a new one: %w", n.cfg.Name, err)
 	}
 	if err != nil {
 		return fmt.Errorf("make a cluster of one: %w", err)
@@ -171,37 +198,69 @@ func (n *Node) Bootstrap() error {
 	return nil
 }
 
-// Failed is closed when this node's state machine has failed. The node takes
-// no further part and hands the lead to others; Err says why. Close it and end
-// the program.
-func (n *Node) Failed() <-chan struct{} { return n.machine.failed }
+// Failed is closed when this node's disk or state machine has failed. The node
+// is cut off and takes no further part, so that the others elect a leader if it
+// was this one; Err says why. Close it and end the program.
+func (n *Node) Failed() <-chan struct{} { return n.fence.shut }
 
-// Err is why the state machine has failed, nil while it has not.
-func (n *Node) Err() error { return n.machine.err() }
+// Err is why the node has failed, nil while it has not.
+func (n *Node) Err() error { return n.fence.err() }
+
+// patience is how long the disk may take now.
+func (n *Node) patience() time.Duration {
+	if r := n.raft(); r != nil && r.State() == raft.Leader && n.otherVoters() > 0 {
+		return hangLeading
+	}
+	return hangFollowing
+}
 
 func (n *Node) stopWhenFailed() {
 	select {
-	case <-n.machine.failed:
-		_ = n.raft.Shutdown().Error() // never one; Close waits for this
-	case <-n.closing:
+	case <-n.fence.shut:
+		n.log.log.Error("this node takes no further part in the agreement", "err", n.fence.err())
+		n.end()
+	case <-n.life.closing:
+	}
+}
+
+// endWait bounds how long a node that has failed waits for raft, which may be
+// in a call to the disk that is not guarded, as when it writes a snapshot.
+const endWait = 5 * time.Second
+
+// end shuts raft down.
+func (n *Node) end() {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = n.raft().Shutdown().Error() // never one
+	}()
+	select {
+	case <-ended:
+		return
+	case <-n.fence.shut:
+	}
+	select {
+	case <-ended:
+	case <-time.After(endWait):
 	}
 }
 
 // Close hands the lead to another voter if this node has it, stops taking
-// part, and returns when all has ended. The state machine stays open.
+// part, and returns when all has ended but calls that hang with the disk. The
+// state machine stays open.
 func (n *Node) Close() error {
-	n.close.Do(func() {
-		if n.raft.State() == raft.Leader && n.otherVoters() > 0 {
+	n.life.once.Do(func() {
+		if n.raft().State() == raft.Leader && n.otherVoters() > 0 {
 			// If nobody takes the lead, the others elect one when we are gone.
-			_ = n.raft.LeadershipTransfer().Error()
+			_ = n.raft().LeadershipTransfer().Error()
 		}
-		close(n.closing)
-		err := n.raft.Shutdown().Error()
+		close(n.life.closing)
+		n.end()
 		n.running.Wait()
-		n.closed = errors.Join(err, n.transport.shut(), n.store.Close())
+		n.life.err = errors.Join(n.transport.shut(), n.disk.Close())
 	})
-	if n.closed != nil {
-		return fmt.Errorf("stop the agreement: %w", n.closed)
+	if n.life.err != nil {
+		return fmt.Errorf("stop the agreement: %w", n.life.err)
 	}
 	return nil
 }

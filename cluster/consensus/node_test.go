@@ -30,13 +30,18 @@ func (s *site) stop(t *testing.T) {
 	}
 }
 
-func start(t *testing.T, net *network, name, dir string) *site {
+// start runs a node; change, if any, alters its Config.
+func start(t *testing.T, net *network, name, dir string, change ...func(*Config)) *site {
 	t.Helper()
 	l, err := ledger.Open(filepath.Join(dir, "ledger.db"), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := Open(Config{Name: name, Dir: filepath.Join(dir, "raft"), Machine: OverLedger(l), Stream: net.port(name), Logger: slog.New(slog.DiscardHandler)})
+	cfg := Config{Name: name, Dir: filepath.Join(dir, "raft"), Machine: OverLedger(l), Stream: net.port(name), Logger: slog.New(slog.DiscardHandler)}
+	for _, c := range change {
+		c(&cfg)
+	}
+	n, err := Open(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,6 +67,13 @@ func cluster(t *testing.T, net *network, names ...string) map[string]*site {
 	for _, name := range names {
 		sites[name] = start(t, net, name, t.TempDir())
 	}
+	join(t, sites, names...)
+	return sites
+}
+
+// join makes a cluster of nodes that run.
+func join(t *testing.T, sites map[string]*site, names ...string) {
+	t.Helper()
 	first := sites[names[0]]
 	if err := first.Bootstrap(); err != nil {
 		t.Fatal(err)
@@ -74,7 +86,6 @@ func cluster(t *testing.T, net *network, names ...string) map[string]*site {
 			t.Fatal(err)
 		}
 	}
-	return sites
 }
 
 func note(t *testing.T, text string) []byte {
@@ -276,12 +287,12 @@ func TestSnapshotBringsNewNode(t *testing.T) {
 			north.apply(t, fmt.Sprint(i))
 		}
 		// Keep nothing of the log behind the snapshot: it is the only way.
-		reloadable := north.raft.ReloadableConfig()
+		reloadable := north.raft().ReloadableConfig()
 		reloadable.TrailingLogs = 0
-		if err := north.raft.ReloadConfig(reloadable); err != nil {
+		if err := north.raft().ReloadConfig(reloadable); err != nil {
 			t.Fatal(err)
 		}
-		if err := north.raft.Snapshot().Error(); err != nil {
+		if err := north.raft().Snapshot().Error(); err != nil {
 			t.Fatal(err)
 		}
 		sites["south"] = start(t, net, "south", t.TempDir())

@@ -19,7 +19,7 @@ const lockWait = 2 * time.Second
 // openStore opens the log, or makes an empty one whose existence is durable
 // before it is used: bbolt's first writes do not survive a power failure
 // otherwise.
-func openStore(path string) (*raftboltdb.BoltStore, error) {
+func openStore(path string) (logStore, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		temp := path + ".new"
 		if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {

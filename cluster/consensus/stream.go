@@ -45,11 +45,16 @@ func newTransport(cfg Config, log *logger) transport {
 // good (hashicorp/raft#695).
 func (transport) SetHeartbeatHandler(func(raft.RPC)) {}
 
+// Close does nothing: raft calls it when a run of it ends, and the streams
+// outlive that.
+func (transport) Close() error { return nil }
+
 // shut closes everything and waits for those who read from the streams.
 func (t transport) shut() error {
 	err := t.NetworkTransport.Close()
 	t.CloseStreams()
-	t.streams.shut()
+	t.streams.cut()
+	t.streams.busy.Wait()
 	return err
 }
 
@@ -59,21 +64,29 @@ type nodeAddr string
 func (nodeAddr) Network() string  { return "faxmesh" }
 func (a nodeAddr) String() string { return string(a) }
 
-// streams is Stream as raft wants it. It knows the accepted streams, because
-// raft's transport leaves them open when it closes.
+// streams is Stream as raft wants it. It knows all that are open, because
+// raft's transport leaves the accepted ones open when it closes, and can still
+// dial then.
 type streams struct {
 	Stream
 	name nodeAddr
 
 	mu   sync.Mutex
-	open map[net.Conn]struct{} // accepted; nil once shut
-	busy sync.WaitGroup        // one for each of open
+	open map[net.Conn]struct{} // nil once cut
+	busy sync.WaitGroup        // one for each accepted one of open
 }
 
 func (s *streams) Addr() net.Addr { return s.name }
 
 func (s *streams) Dial(node raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
-	return s.Stream.Dial(string(node), timeout)
+	if s.isCut() {
+		return nil, net.ErrClosed
+	}
+	conn, err := s.Stream.Dial(string(node), timeout)
+	if err != nil {
+		return nil, err
+	}
+	return s.keep(conn, false)
 }
 
 func (s *streams) Accept() (net.Conn, error) {
@@ -81,42 +94,59 @@ func (s *streams) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.keep(conn, true)
+}
+
+func (s *streams) isCut() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open == nil
+}
+
+func (s *streams) keep(conn net.Conn, accepted bool) (net.Conn, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.open == nil {
-		_ = conn.Close() // nobody will read it
+		_ = conn.Close() // nobody will use it
 		return nil, net.ErrClosed
 	}
 	s.open[conn] = struct{}{}
-	s.busy.Add(1)
-	return &accepted{Conn: conn, from: s}, nil
-}
-
-func (s *streams) shut() {
-	s.mu.Lock()
-	open := s.open
-	s.open = nil
-	for conn := range open {
-		_ = conn.Close() // its reader sees the error
+	if accepted {
+		s.busy.Add(1)
 	}
-	s.mu.Unlock()
-	s.busy.Wait()
+	return &stream{Conn: conn, from: s, accepted: accepted}, nil
 }
 
-// accepted is an accepted stream; its reader closes it as the last thing.
-type accepted struct {
+// cut ends all traffic, both ways, for good.
+func (s *streams) cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for conn := range s.open {
+		_ = conn.SetDeadline(time.Unix(1, 0)) // at once, also where closing takes its time
+	}
+	for conn := range s.open {
+		_ = conn.Close() // its user sees the error
+	}
+	s.open = nil
+}
+
+// stream is one of streams; its user closes it as the last thing.
+type stream struct {
 	net.Conn
-	from *streams
-	once sync.Once
+	from     *streams
+	accepted bool
+	once     sync.Once
 }
 
-func (a *accepted) Close() error {
-	err := a.Conn.Close()
-	a.once.Do(func() {
-		a.from.mu.Lock()
-		delete(a.from.open, a.Conn)
-		a.from.mu.Unlock()
-		a.from.busy.Done()
+func (c *stream) Close() error {
+	err := c.Conn.Close()
+	c.once.Do(func() {
+		c.from.mu.Lock()
+		delete(c.from.open, c.Conn)
+		c.from.mu.Unlock()
+		if c.accepted {
+			c.from.busy.Done()
+		}
 	})
 	return err
 }

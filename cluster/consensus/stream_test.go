@@ -79,13 +79,13 @@ func TestHeartbeatOfNewLeaderBesideCommand(t *testing.T) {
 		for _, name := range []string{"north", "south", "west"} {
 			servers = append(servers, raft.Server{ID: raft.ServerID(name), Address: raft.ServerAddress(name)})
 		}
-		if err := n.raft.BootstrapCluster(raft.Configuration{Servers: servers}).Error(); err != nil {
+		if err := n.raft().BootstrapCluster(raft.Configuration{Servers: servers}).Error(); err != nil {
 			t.Fatal(err)
 		}
 		if !<-n.Leadership() {
 			t.Fatal("north does not lead")
 		}
-		term := n.raft.CurrentTerm()
+		term := n.raft().CurrentTerm()
 		header := raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte("south"), Addr: []byte("south")}
 		var resp raft.AppendEntriesResponse
 		if err := south.AppendEntries("north", "north", &raft.AppendEntriesRequest{RPCHeader: header, Term: term + 1}, &resp); err != nil {
@@ -94,7 +94,7 @@ func TestHeartbeatOfNewLeaderBesideCommand(t *testing.T) {
 		if resp.Term != term+1 {
 			t.Fatalf("the heartbeat of term %d was answered with term %d", term+1, resp.Term)
 		}
-		if err := n.raft.Apply(note(t, "stale"), time.Second).Error(); !errors.Is(err, raft.ErrNotLeader) {
+		if err := n.raft().Apply(note(t, "stale"), time.Second).Error(); !errors.Is(err, raft.ErrNotLeader) {
 			t.Errorf("the command ended with %v", err)
 		}
 		if err := errors.Join(n.Close(), l.Close()); err != nil {

@@ -5,12 +5,11 @@ package t4
 // it sooner is the row above, which is much alike. So the changing elements of
 // a damaged row are believed as long as they keep in step with those above.
 //
-// The numbers are from charts 1, 4, 5 and 7 with a damaged bit in every row,
-// and with bursts of eight. Against rows that repeat the one above, a fifth to
-// a third fewer pels are wrong in MH, a twentieth in MR. To believe all that was
-// decoded makes it worse than repeating.
+// The numbers are from charts 1, 4, 5 and 7 with bits damaged in their rows.
+// Against rows that repeat the one above, a quarter fewer pels are wrong in MH, a
+// twentieth in MR. To believe all that was decoded is worse than to repeat.
 const (
-	// inStep is how far a changing element is from one above, in pels.
+	// inStep is how far from one above a changing element may be, in pels.
 	inStep = 2
 	// astray1D in succession that are not in step end the belief.
 	astray1D = 4

@@ -2,6 +2,7 @@ package t4_test
 
 import (
 	"fmt"
+	"log"
 
 	"github.com/faxmesh/faxmesh/modem/t4"
 )
@@ -24,4 +25,18 @@ func Example() {
 	// Output:
 	// 100 rows, 1 damaged, whole again: true
 	// 2409 octets in MH, 43 in MMR
+}
+
+// A page of A3 at 300 pels to the inch is made what the remote station takes:
+// A4, metric, no finer than fine.
+func ExampleFit() {
+	page := t4.NewBitmap(t4.Inch300.Width(t4.A3), 4960)
+	to := t4.Inch300.Closest(t4.Standard, t4.Fine)
+	page, err := t4.Fit(page, t4.Inch300, to, to.Width(t4.A4))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(to == t4.Fine, page.Width, "x", page.Height)
+	// Output:
+	// true 1728 x 2349
 }

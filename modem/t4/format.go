@@ -3,8 +3,8 @@ package t4
 // Resolution is one of T.4's (pels per inch, horizontally by vertically).
 type Resolution struct{ X, Y int }
 
-// The resolutions of Group 3 (T.4 clause 2). The metric ones are
-// rounded as TIFF-F has them: R8 is 8.04 pels/mm.
+// The resolutions of Group 3 (T.4 clause 2). The metric ones are rounded as
+// TIFF-F has them: R8 is 8.04 pels/mm.
 var (
 	Standard  = Resolution{204, 98}  // R8 x 3.85 lines/mm
 	Fine      = Resolution{204, 196} // R8 x 7.7 lines/mm
@@ -42,8 +42,8 @@ type format struct {
 	k      int
 }
 
-// formats are all formats of T.4 for black and white (tables 1 and 5, clause
-// 4.2.2 for K).
+// formats are all formats of T.4 for black and white (clause 2; clause 4.2 for
+// K).
 var formats = [...]format{
 	{Standard, Inch200x100, [papers]int{1728, 2048, 2432}, 2},
 	{Fine, Inch200, [papers]int{1728, 2048, 2432}, 4},

@@ -1,6 +1,7 @@
 package t4
 
 import (
+	"errors"
 	"slices"
 	"testing"
 )
@@ -48,6 +49,38 @@ func FuzzT4(f *testing.F) {
 		again, q = DecodeMR(AppendMR(nil, got, MROptions{K: 3, RTC: true}), got.Width, 1000)
 		if got.Width > 0 && (q.BadRows != 0 || !again.Equal(got)) {
 			t.Fatalf("%d rows of %d do not come back from MR: %+v", got.Height, got.Width, q)
+		}
+	})
+}
+
+// FuzzFit: a page of any size, at whatever resolution its file says, comes out
+// as wide as it is wanted or not at all, and no black row is lost.
+func FuzzFit(f *testing.F) {
+	f.Add([]byte{0x10, 0, 0xFF}, uint16(24), 204, 196, 204, 98, uint16(1728))
+	f.Add([]byte{1, 2, 3, 4, 5, 6}, uint16(9), 300, 300, 204, 391, uint16(5))
+	f.Fuzz(func(t *testing.T, pels []byte, width uint16, fromX, fromY, toX, toY int, want uint16) {
+		page := NewBitmap(int(width), len(pels)/max(1, int(width+7)/8))
+		copy(page.Pix, pels)
+		for y := range page.Height {
+			if pad := page.Width % 8; pad != 0 {
+				page.Row(y)[page.Stride-1] &= 0xFF << (8 - pad)
+			}
+		}
+		got, err := Fit(page, Resolution{fromX, fromY}, Resolution{toX, toY}, int(want))
+		if err != nil {
+			if !errors.Is(err, ErrTooLarge) && !errors.Is(err, ErrResolution) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if got.Height > MaxRows || got.Width != int(want) || (ink(page) > 0) != (ink(got) > 0) {
+			t.Fatalf("%d x %d with %d pels black become %d x %d with %d", page.Width, page.Height, ink(page), got.Width, got.Height, ink(got))
+		}
+		for y := range got.Height {
+			row := got.Row(y)
+			if pad := got.Width % 8; pad != 0 && row[len(row)-1]<<pad != 0 {
+				t.Fatalf("row %d has pels past the edge", y)
+			}
 		}
 	})
 }

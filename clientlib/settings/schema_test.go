@@ -119,6 +119,13 @@ func TestBadValuesNameTheirPlace(t *testing.T) {
 		{ServerSchema, "[LINE1]\nDEVICE=/dev/a\nNUMBER=abc\n", "TEST.DAT:3: [LINE1] NUMBER is bad"},
 		{ServerSchema, "[LINE1]\nDEVICE=/dev/a\nSTATIONID=Büro\n", "TEST.DAT:3: [LINE1] STATIONID has the character 'ü'"},
 		{ServerSchema, "[LINE1]\nDEVICE=/dev/a\nFLOWCONTROL=HARD\n", "must be RTSCTS or XONXOFF or NONE"},
+		{ServerSchema, "[LINE1]\nDEVICE=/dev/a\nCLASS=2.0\n", "TEST.DAT:3: [LINE1] CLASS is 2.0, in which the modem would run the fax procedure itself; that is not supported: set CLASS=1"},
+		{ServerSchema, "[LINE1]\nDEVICE=/dev/a\nCLASS=3\n", "CLASS must be 1 or 1.0, not \"3\""},
+		{ServerSchema, "[LINE1]\nDEVICE=/dev/a\nDIALPREFIX=0;H\n", "DIALPREFIX \"0;H\" has what no modem dials"},
+		{ServerSchema, "[LINE1]\nDEVICE=/dev/a\nINIT=M0é\n", "INIT has the character"},
+		{ServerSchema, "[LINE1]\nDEVICE=/dev/a\nLOCKDIR=lock\n", "LOCKDIR must be a whole path"},
+		{ServerSchema, "[LINE1]\nDEVICE=/dev/a\nMAXRATE=14000\n", "must be 14400 or 9600 or 4800 or 2400"},
+		{ServerSchema, "[LINE1]\nDEVICE=/dev/a\nTMDELAY=2000\n", "TMDELAY must be a number from 0 to 1000"},
 		{ClientSchema, "[SYSTEM]\nLOWTCPDYNAMICPORT=1023\n", "TEST.DAT:2: [SYSTEM] LOWTCPDYNAMICPORT must be a number from 1024 to 65535"},
 		{ClientSchema, "[SYSTEM]\nLOWTCPDYNAMICPORT=30000\n", "TEST.DAT:2: [SYSTEM] LOWTCPDYNAMICPORT is 30000, above HIGHTCPDYNAMICPORT=20000"},
 		{ClientSchema, "[SYSTEM]\nHIGHTCPDYNAMICPORT=1400\n", "TEST.DAT:2: [SYSTEM] HIGHTCPDYNAMICPORT is 1400, below LOWTCPDYNAMICPORT=1500"},
@@ -150,14 +157,17 @@ func TestNotifyPort(t *testing.T) {
 }
 
 func TestServerLines(t *testing.T) {
-	f := parse(t, "[LINE10]\nDEVICE=/dev/ttyS9\nNUMBER=+45 10\n[LINE2]\nTYPE=SIMULATED\nDEVICE=exchange:[::1]:7499\nNUMBER=100\nSTATIONID=NORTH\nSPEED=9600\nFLOWCONTROL=none\nINIT=&F\n")
+	f := parse(t, "[LINE10]\nDEVICE=/dev/ttyS9\nNUMBER=+45 10\n[LINE2]\nTYPE=SIMULATED\nDEVICE=exchange:[::1]:7499\nNUMBER=100\nSTATIONID=NORTH\nSPEED=9600\nFLOWCONTROL=none\nINIT=&F\n"+
+		"LOCKDIR=\nCLASS=1.0\nDIALPREFIX=0,\nMAXRATE=9600\nNOADAPTIVE=1\nNOFCS=1\nRHCONNECTBUG=1\nDLEBUG=1\nTMDELAY=400\n")
 	v, _, err := ServerSchema.Resolve(f.Layer())
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []Line{
-		{Index: 2, Name: "line2", Device: "[::1]:7499", Type: TypeSimulated, Number: "100", StationID: "NORTH", Speed: 9600, FlowControl: "NONE", Init: "&F"},
-		{Index: 10, Name: "line10", Device: "/dev/ttyS9", Type: TypeClass1, Number: "+45 10", StationID: "+45 10", Speed: 115200, FlowControl: "RTSCTS"},
+		{Index: 2, Name: "line2", Device: "[::1]:7499", Type: TypeSimulated, Number: "100", StationID: "NORTH", Speed: 9600, FlowControl: "NONE", Init: "&F",
+			Class: "1.0", DialPrefix: "0,", MaxRate: 9600, Bugs: LineBugs{NoAdaptive: true, NoFCS: true, RHConnect: true, DLE: true, TMDelay: 400}},
+		{Index: 10, Name: "line10", Device: "/dev/ttyS9", Type: TypeClass1, Number: "+45 10", StationID: "+45 10", Speed: 115200, FlowControl: "RTSCTS",
+			LockDir: "/var/lock", Class: "1", MaxRate: 14400},
 	}
 	if got := v.Server().Lines; !reflect.DeepEqual(got, want) {
 		t.Errorf("lines are %+v, want %+v", got, want)

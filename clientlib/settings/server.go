@@ -44,7 +44,16 @@ var ServerSchema = &Schema{
 		{Section: "LINE#", Name: "STATIONID", Kind: Text, High: fax.StationLen, Help: "Identification sent to remote stations (TSI, CSI); empty is the number."},
 		{Section: "LINE#", Name: "SPEED", Kind: Number, Default: "115200", Low: 1200, High: 921600, Help: "Speed of the serial port in bit/s."},
 		{Section: "LINE#", Name: "FLOWCONTROL", Kind: Word, Default: "RTSCTS", Words: []string{"RTSCTS", "XONXOFF", "NONE"}, Help: "Flow control of the serial port."},
+		{Section: "LINE#", Name: "LOCKDIR", Kind: Text, High: 255, Default: "/var/lock", Help: "Directory of UUCP lock files, by which programs keep off each other's serial ports; empty: none are used."},
+		{Section: "LINE#", Name: "CLASS", Kind: Text, Low: 1, High: 3, Default: "1", Help: "Service class of the modem: 1 or 1.0."},
 		{Section: "LINE#", Name: "INIT", Kind: Text, High: 255, Help: "AT commands sent to the modem after its reset, without the AT."},
+		{Section: "LINE#", Name: "DIALPREFIX", Kind: Text, High: 20, Help: "Put before each number, as 0, for an outside line; with T or P in front for tones or pulses."},
+		{Section: "LINE#", Name: "MAXRATE", Kind: Word, Default: "14400", Words: []string{"14400", "9600", "4800", "2400"}, Help: "Highest rate used on this line in bit/s."},
+		{Section: "LINE#", Name: "NOADAPTIVE", Kind: Flag, Default: "0", Help: "1: the modem has a faulty adaptive reception (+FAR)."},
+		{Section: "LINE#", Name: "NOFCS", Kind: Flag, Default: "0", Help: "1: the modem keeps the check sequence of received frames to itself."},
+		{Section: "LINE#", Name: "RHCONNECTBUG", Kind: Flag, Default: "0", Help: "1: the modem takes any noise for a V.21 carrier."},
+		{Section: "LINE#", Name: "DLEBUG", Kind: Flag, Default: "0", Help: "1: the modem does not double the DLEs in received frames."},
+		{Section: "LINE#", Name: "TMDELAY", Kind: Number, Default: "0", High: 1000, Help: "Milliseconds for which the modem cannot take data after the CONNECT of +FTM."},
 	},
 	Check: checkServer,
 }
@@ -76,7 +85,21 @@ type Line struct {
 	StationID   string
 	Speed       int    // bit/s
 	FlowControl string // "RTSCTS", "XONXOFF" or "NONE"
+	LockDir     string // for UUCP lock files; empty: none
+	Class       string // "1" or "1.0"
 	Init        string
+	DialPrefix  string
+	MaxRate     int // bit/s
+	Bugs        LineBugs
+}
+
+// LineBugs are the known faults of a line's modem.
+type LineBugs struct {
+	NoAdaptive bool
+	NoFCS      bool
+	RHConnect  bool
+	DLE        bool
+	TMDelay    int // ms
 }
 
 // Server reads values of ServerSchema.
@@ -111,7 +134,18 @@ func (v *Values) line(section string) Line {
 		StationID:   v.Text(section, "STATIONID"),
 		Speed:       v.Int(section, "SPEED"),
 		FlowControl: v.Text(section, "FLOWCONTROL"),
+		LockDir:     v.Text(section, "LOCKDIR"),
+		Class:       v.Text(section, "CLASS"),
 		Init:        v.Text(section, "INIT"),
+		DialPrefix:  v.Text(section, "DIALPREFIX"),
+		MaxRate:     v.Int(section, "MAXRATE"),
+		Bugs: LineBugs{
+			NoAdaptive: v.Flag(section, "NOADAPTIVE"),
+			NoFCS:      v.Flag(section, "NOFCS"),
+			RHConnect:  v.Flag(section, "RHCONNECTBUG"),
+			DLE:        v.Flag(section, "DLEBUG"),
+			TMDelay:    v.Int(section, "TMDELAY"),
+		},
 	}
 	if l.StationID == "" && len(l.Number) <= fax.StationLen {
 		l.StationID = l.Number
@@ -166,11 +200,37 @@ func (v *Values) checkLine(section string) error {
 			return v.fault(section, "STATIONID", "has the character %q; remote stations take ASCII only", r)
 		}
 	}
+	if err := v.checkModem(section); err != nil {
+		return err
+	}
 	if number == "" {
 		return nil
 	}
 	if err := fax.CheckNumber(number); err != nil {
 		return v.fault(section, "NUMBER", "is bad: %v", err)
+	}
+	return nil
+}
+
+// checkModem looks at what would become AT commands.
+func (v *Values) checkModem(section string) error {
+	switch class := v.Text(section, "CLASS"); class {
+	case "1", "1.0":
+	case "2", "2.0", "2.1":
+		return v.fault(section, "CLASS", "is %s, in which the modem would run the fax procedure itself; that is not supported: set CLASS=1, which nearly every modem has as well", class)
+	default:
+		return v.fault(section, "CLASS", "must be 1 or 1.0, not %q", class)
+	}
+	for _, r := range v.Text(section, "INIT") {
+		if r < ' ' || r > '~' {
+			return v.fault(section, "INIT", "has the character %q; modems take ASCII only", r)
+		}
+	}
+	if prefix := v.Text(section, "DIALPREFIX"); strings.Trim(prefix, "0123456789*#+,-TtPpWw@!") != "" {
+		return v.fault(section, "DIALPREFIX", "%q has what no modem dials; use digits, * # + , - W @ ! and T or P in front", prefix)
+	}
+	if dir := v.Text(section, "LOCKDIR"); dir != "" && !strings.HasPrefix(dir, "/") {
+		return v.fault(section, "LOCKDIR", "must be a whole path, as /var/lock, or empty; not %q", dir)
 	}
 	return nil
 }

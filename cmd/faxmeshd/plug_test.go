@@ -2,103 +2,18 @@ package main
 
 import (
 	"context"
-	"errors"
+	"log/slog"
+	"reflect"
 	"testing"
 	"time"
 
+	"github.com/faxmesh/faxmesh/clientlib/settings"
 	"github.com/faxmesh/faxmesh/modem"
-	"github.com/faxmesh/faxmesh/modem/status"
+	"github.com/faxmesh/faxmesh/modem/class1"
+	"github.com/faxmesh/faxmesh/modem/exchange"
+	"github.com/faxmesh/faxmesh/modem/plug"
 	"github.com/faxmesh/faxmesh/node"
 )
-
-// brittle is a modem that works until broken is set.
-type brittle struct{ broken, closed bool }
-
-var errBroken = errors.New("broken")
-
-func (b *brittle) err() error {
-	if b.broken {
-		return errBroken
-	}
-	return nil
-}
-
-func (b *brittle) Send(context.Context, modem.Outgoing) modem.Report { return modem.Report{Pages: 1} }
-func (b *brittle) Receive(context.Context, modem.Incoming) modem.Report {
-	return modem.Report{Pages: 2}
-}
-func (b *brittle) WaitRing(context.Context) (modem.Ring, error) { return modem.Ring{}, b.err() }
-func (b *brittle) Reset(context.Context) error                  { return b.err() }
-func (b *brittle) Close() error                                 { b.closed = true; return nil }
-
-func TestPluggedComesBack(t *testing.T) {
-	ctx := t.Context()
-	var there []*brittle
-	missing := true
-	p := &plugged{open: func(context.Context) (modem.Modem, error) {
-		if missing {
-			return nil, errBroken
-		}
-		there = append(there, &brittle{})
-		return there[len(there)-1], nil
-	}}
-	if err := p.Reset(ctx); !errors.Is(err, errBroken) {
-		t.Fatalf("reset without a modem: %v", err)
-	}
-	if _, err := p.WaitRing(ctx); !errors.Is(err, errUnplugged) {
-		t.Fatalf("waiting without a modem: %v", err)
-	}
-	if r := p.Send(ctx, modem.Outgoing{}); r.Status != status.ModemFailure {
-		t.Fatalf("sending without a modem: %v", r.Status)
-	}
-	if r := p.Receive(ctx, modem.Incoming{}); r.Status != status.ModemFailure {
-		t.Fatalf("receiving without a modem: %v", r.Status)
-	}
-
-	missing = false
-	if err := p.Reset(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if r := p.Send(ctx, modem.Outgoing{}); r.Pages != 1 {
-		t.Error("an open modem does not send")
-	}
-	if _, err := p.WaitRing(ctx); err != nil {
-		t.Error(err)
-	}
-
-	// The cable is pulled: the modem is given up and found again.
-	there[0].broken = true
-	cancelled, cancel := context.WithCancel(ctx)
-	cancel()
-	if _, err := p.WaitRing(cancelled); err == nil || there[0].closed {
-		t.Error("an interrupted wait gives the modem up")
-	}
-	if _, err := p.WaitRing(ctx); !errors.Is(err, errBroken) || !there[0].closed {
-		t.Errorf("a failed wait: %v, closed %v", err, there[0].closed)
-	}
-	if err := p.Reset(ctx); err != nil || len(there) != 2 {
-		t.Fatalf("opened %d times, %v", len(there), err)
-	}
-	there[1].broken = true
-	if err := p.Reset(ctx); !errors.Is(err, errBroken) || !there[1].closed {
-		t.Errorf("a failed reset: %v, closed %v", err, there[1].closed)
-	}
-
-	if err := p.Reset(ctx); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		if err := p.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if !there[2].closed {
-		t.Error("Close leaves the modem open")
-	}
-	if err := p.Reset(ctx); err == nil || !there[3].closed {
-		t.Error("a closed one can be opened again")
-	}
-}
 
 func TestRetriesKeepLineTime(t *testing.T) {
 	line := func(speed float64) node.Line { return node.Line{Modem: &plugged{speed: speed}} }
@@ -114,6 +29,72 @@ func TestRetriesKeepLineTime(t *testing.T) {
 	} {
 		if got := retryPolicy(c.lines).Minute; got != c.want {
 			t.Errorf("%d lines: a minute of %v, want %v", len(c.lines), got, c.want)
+		}
+	}
+}
+
+// A simulated line is known by its speed as soon as it is there.
+func TestPlugIn(t *testing.T) {
+	x := exchange.New(exchange.Config{Speed: 50})
+	defer x.Close()
+	l := settings.Line{Name: "line1", Device: serveExchange(t, x), Type: settings.TypeSimulated, Number: "03-01", Class: "1"}
+	p := plugIn(t.Context(), l, slog.New(slog.DiscardHandler))
+	defer p.Close()
+	if p.pace() != 50 {
+		t.Errorf("pace %v", p.pace())
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := p.WaitRing(ctx); err != context.Canceled {
+		t.Errorf("waiting for a ring: %v", err)
+	}
+}
+
+// station tells the identification with which it is used.
+type station struct {
+	modem.Modem
+	seen []string
+}
+
+func (s *station) Send(_ context.Context, out modem.Outgoing) modem.Report {
+	s.seen = append(s.seen, out.Station)
+	return modem.Report{}
+}
+
+func (s *station) Receive(_ context.Context, in modem.Incoming) modem.Report {
+	s.seen = append(s.seen, in.Station)
+	return modem.Report{}
+}
+
+func (s *station) Close() error { return nil }
+
+func TestStationOfTheLine(t *testing.T) {
+	for own, want := range map[string]string{"+45 10": "+45 10", "": "NORTH"} {
+		var s station
+		p := &plugged{station: own, Plug: plug.New(func(context.Context) (modem.Modem, error) { return &s, nil })}
+		if err := p.Reset(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		p.Send(t.Context(), modem.Outgoing{Station: "NORTH"})
+		p.Receive(t.Context(), modem.Incoming{Station: "NORTH"})
+		if !reflect.DeepEqual(s.seen, []string{want, want}) {
+			t.Errorf("the line of %q is used as %q", own, s.seen)
+		}
+	}
+}
+
+func TestDriving(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	got := driving(settings.Line{Class: "1.0", Init: "m0l1", DialPrefix: "0,",
+		Bugs: settings.LineBugs{NoAdaptive: true, NoFCS: true, RHConnect: true, DLE: true, TMDelay: 400}}, log)
+	want := class1.Config{Class: "1.0", Init: []string{"ATM0L1"}, Dial: "T0,", Log: log,
+		Bugs: class1.Bugs{NoAdaptive: true, NoFCS: true, RHConnect: true, BareDLE: true, SayDelay: 400 * time.Millisecond}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	for prefix, want := range map[string]string{"": "T", "9w": "T9W", "p": "P", "t0,": "T0,"} {
+		if got := dialPrefix(prefix); got != want {
+			t.Errorf("DIALPREFIX=%s dials %q, want %q", prefix, got, want)
 		}
 	}
 }

@@ -14,18 +14,25 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faxmesh/faxmesh/clientlib/settings"
+	"github.com/faxmesh/faxmesh/modem/class1"
+	"github.com/faxmesh/faxmesh/modem/line"
 	"github.com/faxmesh/faxmesh/modem/serial"
 )
 
-// probeTime is how long a modem may take to say what it is.
+// probeTime is how long a modem may take to say what it is, at one speed.
 const probeTime = 10 * time.Second
+
+// probeSpeeds are the speeds tried on a port that is not configured: what most
+// modems take, and what old ones do.
+var probeSpeeds = []int{serial.DefaultSpeed, 38400, 19200}
 
 // found is a port on which a line is configured, or could be.
 type found struct {
 	device string
 	line   *settings.Line // nil: not configured
 	modem  string         // what the probe has found
-	class1 bool
+	speed  int            // at which it was found
+	class  string         // by which it can be driven; empty: it cannot
 }
 
 func (a *app) linesCommand() *cobra.Command {
@@ -33,29 +40,28 @@ func (a *app) linesCommand() *cobra.Command {
 	var probe bool
 	cmd := &cobra.Command{
 		Use:   "lines [DEVICE...]",
-		Short: "Show serial ports and configured lines, look for modems",
+		Short: "Find modems, and test lines",
 		Long: `Show the serial ports of this machine and the lines that are configured in a
-node's directory. With --probe each port is opened and asked whether a Class 1
-fax modem is there, and the settings for those that are new are proposed; the
-node must not run. With DEVICEs only these are looked at.`,
+node's directory. Each port is opened and asked whether a fax modem is there,
+which classes it has and how fast it is; for those that are new the settings are
+proposed. The node must not run, or --probe=false. With DEVICEs only these are
+looked at.`,
 		Example: `  faxmeshd lines
-  faxmeshd lines --probe /dev/ttyACM0
-  faxmeshd lines --data /var/lib/faxmesh --probe`,
+  faxmeshd lines /dev/ttyACM0
+  faxmeshd lines --data /var/lib/faxmesh --probe=false`,
+		Args: cobra.ArbitraryArgs, // cobra would take a device for a command
 		RunE: func(cmd *cobra.Command, args []string) error { return a.lines(cmd.Context(), dir, probe, args) },
 	}
 	dataFlag(cmd, &dir)
-	cmd.Flags().BoolVar(&probe, "probe", false, "open the ports and look for modems")
+	cmd.Flags().BoolVar(&probe, "probe", true, "open the ports and look for modems")
+	cmd.AddCommand(a.linesTestCommand())
 	return cmd
 }
 
 func (a *app) lines(ctx context.Context, dir string, probe bool, devices []string) error {
-	var configured []settings.Line
-	if dir != "" {
-		values, err := a.readSettings(dir, nil)
-		if err != nil {
-			return err
-		}
-		configured = values.Server().Lines
+	configured, err := a.configuredLines(dir)
+	if err != nil {
+		return err
 	}
 	ports, err := serial.List()
 	if err != nil {
@@ -63,18 +69,36 @@ func (a *app) lines(ctx context.Context, dir string, probe bool, devices []strin
 	}
 	all := choose(survey(configured, ports), devices)
 	if probe {
-		if dir != "" {
-			unlock, err := lockData(dir)
-			if err != nil {
-				return err
-			}
-			defer unlock()
+		unlock, err := lockLines(dir)
+		if err != nil {
+			return err
 		}
+		defer unlock()
 		if err := probeAll(ctx, all); err != nil {
 			return err
 		}
 	}
 	return a.showLines(all, highest(configured), probe)
+}
+
+// configuredLines are those of the node in dir, if one is named.
+func (a *app) configuredLines(dir string) ([]settings.Line, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	values, err := a.readSettings(dir, nil)
+	if err != nil {
+		return nil, err
+	}
+	return values.Server().Lines, nil
+}
+
+// lockLines keeps the node in dir, if one is named, from starting.
+func lockLines(dir string) (unlock func(), err error) {
+	if dir == "" {
+		return func() {}, nil
+	}
+	return lockData(dir)
 }
 
 // highest is the greatest n of the configured [LINEn].
@@ -132,25 +156,62 @@ func probeAll(ctx context.Context, all []found) error {
 
 // probe asks the modem what it is. That there is none is no error.
 func (f *found) probe(ctx context.Context) error {
-	asking, cancel := context.WithTimeout(ctx, probeTime)
-	defer cancel()
-	l := settings.Line{Name: f.device, Device: f.device, Type: settings.TypeClass1, FlowControl: "NONE"}
+	l, speeds := bareLine(f.device), probeSpeeds
 	if f.line != nil {
-		l = *f.line
+		l, speeds = *f.line, []int{f.line.Speed}
 	}
-	phone, _, err := openPhone(asking, l, slog.New(slog.DiscardHandler))
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if err != nil {
+	for _, l.Speed = range speeds {
+		d, err := probePort(ctx, l)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil {
+			f.speed, f.class, f.modem = l.Speed, d.Class(), describe(d)
+			return nil
+		}
 		f.modem = "no modem: " + strings.ReplaceAll(err.Error(), "\n", "; ")
-		return nil
+		if !errors.Is(err, class1.ErrSilent) {
+			return nil
+		}
 	}
-	f.class1, f.modem = true, phone.Identity()
-	if f.modem == "" {
-		f.modem = "a Class 1 modem without a name"
+	return nil
+}
+
+// bareLine is a line of which nothing is known but its device. Flow control
+// could keep a modem from answering that does not have it.
+func bareLine(device string) settings.Line {
+	return settings.Line{Name: device, Device: device, Type: settings.TypeClass1, FlowControl: "NONE", LockDir: serial.DefaultLockDir}
+}
+
+func probePort(ctx context.Context, l settings.Line) (class1.Description, error) {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	port, config, err := openPort(ctx, l, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return class1.Description{}, err
 	}
-	return phone.Close()
+	return class1.Probe(ctx, port, config)
+}
+
+// describe is as "ACME Fax 14400; classes 0, 1; sends to 14400, receives to 9600".
+func describe(d class1.Description) string {
+	name := d.Identity
+	if name == "" {
+		name = "a modem without a name"
+	}
+	text := name + "; classes " + strings.Join(d.Classes, ", ")
+	if d.Class() == "" {
+		return text + "; cannot be used: it has no fax class 1"
+	}
+	return fmt.Sprintf("%s; sends to %d, receives to %d bit/s", text, fastest(d.Sends), fastest(d.Receives))
+}
+
+func fastest(rates []line.Rate) int {
+	most := 0
+	for _, r := range rates {
+		most = max(most, r.BitsPerSecond())
+	}
+	return most
 }
 
 func (a *app) showLines(all []found, last int, probed bool) error {
@@ -182,14 +243,34 @@ func (a *app) showLines(all []found, last int, probed bool) error {
 	return nil
 }
 
+// chipBugs are the switches that chips are known to need, by what is in their
+// names.
+var chipBugs = []struct{ name, keys string }{
+	{"LUCENT", "RHCONNECTBUG=1\nTMDELAY=400\n"},
+	{"AGERE", "RHCONNECTBUG=1\nTMDELAY=400\n"},
+	{"DATAPORT", "NOFCS=1\n"},
+}
+
 // propose writes the settings for modems that are not configured.
 func (a *app) propose(all []found, last int) {
 	for _, f := range all {
-		if f.line != nil || !f.class1 {
+		if f.line != nil || f.class == "" {
 			continue
 		}
 		last++
-		a.say("\n; for %s\n[LINE%d]\nDEVICE=%s\nTYPE=%s\n; the telephone number of the line\nNUMBER=", settings.ServerFile, last, f.device, settings.TypeClass1)
+		keys := fmt.Sprintf("DEVICE=%s\nTYPE=%s\n", f.device, settings.TypeClass1)
+		if f.speed != serial.DefaultSpeed {
+			keys += fmt.Sprintf("SPEED=%d\n", f.speed)
+		}
+		if f.class != "1" {
+			keys += fmt.Sprintf("CLASS=%s\n", f.class)
+		}
+		for _, chip := range chipBugs {
+			if strings.Contains(strings.ToUpper(f.modem), chip.name) {
+				keys += chip.keys
+			}
+		}
+		a.say("\n; for %s: %s\n[LINE%d]\n%s; the telephone number of the line\nNUMBER=", settings.ServerFile, printable(f.modem), last, keys)
 	}
 }
 

@@ -163,6 +163,8 @@ func (n *Node) followLeadership() {
 				n.readyTerm.Store(term)
 			}
 			n.announce(leads)
+		case <-n.machine.installs.stuck:
+			n.getUnstuck()
 		case <-n.life.closing:
 			return
 		}

@@ -78,8 +78,9 @@ func (o overLedger) ApplyBatch(entries []Entry) ([][]byte, error) {
 // state machine has failed, so it goes on here without applying until the node
 // is closed: what is durable stays where it was.
 type machine struct {
-	state StateMachine
-	guard *guard
+	state    StateMachine
+	guard    *guard
+	installs *installs
 }
 
 // ApplyBatch answers each command with its result, or with the error that has
@@ -117,6 +118,7 @@ func (m *machine) apply(entries []Entry) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.installs.moved()
 	return results, nil
 }
 
@@ -134,10 +136,12 @@ func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
 }
 
 func (m *machine) Restore(r io.ReadCloser) error {
+	before := m.state.Applied()
 	if err := m.state.Restore(r); err != nil {
 		m.guard.fence.fail(err)
 		return err
 	}
+	m.installs.installed(before, m.state.Applied())
 	return nil
 }
 

@@ -84,6 +84,9 @@ type lifetime struct {
 	once    sync.Once
 	closing chan struct{}
 	err     error // set once closing is done
+
+	mu    sync.Mutex // held while raft is stopped and started
+	ended bool       // it is not started again
 }
 
 // Open takes up where the files in cfg.Dir stand. A node that is in no cluster
@@ -118,7 +121,7 @@ func Open(cfg Config) (*Node, error) {
 	n.fence.cut = n.transport.streams.cut
 	guard := &guard{fence: n.fence, patience: n.patience}
 	n.disk = &disk{store: store, guard: guard}
-	n.machine = &machine{state: cfg.Machine, guard: guard}
+	n.machine = &machine{state: cfg.Machine, guard: guard, installs: newInstalls()}
 	if err := n.start(); err != nil {
 		return nil, errors.Join(err, n.transport.shut(), n.disk.Close())
 	}
@@ -227,8 +230,16 @@ func (n *Node) stopWhenFailed() {
 // in a call to the disk that is not guarded, as when it writes a snapshot.
 const endWait = 5 * time.Second
 
-// end shuts raft down.
+// end shuts raft down for good.
 func (n *Node) end() {
+	n.life.mu.Lock()
+	defer n.life.mu.Unlock()
+	n.life.ended = true
+	n.shutdown()
+}
+
+// shutdown ends the run of raft.
+func (n *Node) shutdown() {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

@@ -286,15 +286,7 @@ func TestSnapshotBringsNewNode(t *testing.T) {
 		for i := range 50 {
 			north.apply(t, fmt.Sprint(i))
 		}
-		// Keep nothing of the log behind the snapshot: it is the only way.
-		reloadable := north.raft().ReloadableConfig()
-		reloadable.TrailingLogs = 0
-		if err := north.raft().ReloadConfig(reloadable); err != nil {
-			t.Fatal(err)
-		}
-		if err := north.raft().Snapshot().Error(); err != nil {
-			t.Fatal(err)
-		}
+		north.snapshotOnly(t)
 		sites["south"] = start(t, net, "south", t.TempDir())
 		if err := north.AddNonvoter(t.Context(), "south"); err != nil {
 			t.Fatal(err)

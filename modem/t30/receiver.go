@@ -282,15 +282,17 @@ func (r *receiver) awaitImage() Order {
 			r.in.data, r.in.heard = slices.Clone(m.heard.Data), true
 		default:
 			r.in.missed = true
+			// It may go on for as long as an image takes.
+			return r.awaitPostMessage(T2 + longestImage*time.Second/time.Duration(rate.BitsPerSecond()))
 		}
-		return r.awaitPostMessage()
+		return r.awaitPostMessage(T2)
 	})
 }
 
 // awaitPostMessage waits for the command behind an image (phase D).
-func (r *receiver) awaitPostMessage() Order {
-	r.wait = r.awaitPostMessage
-	return r.hear(line.Listen{Timeout: T2}, func(m message) Order {
+func (r *receiver) awaitPostMessage(timeout time.Duration) Order {
+	r.wait = func() Order { return r.awaitPostMessage(timeout) }
+	return r.hear(line.Listen{Timeout: timeout}, func(m message) Order {
 		if m.kind == command {
 			return r.obey(m)
 		}

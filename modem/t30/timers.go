@@ -1,6 +1,10 @@
 package t30
 
-import "time"
+import (
+	"time"
+
+	"github.com/faxmesh/faxmesh/modem/line"
+)
 
 // Timers of T.30 clause 5.4.3. Where the Recommendation gives a tolerance, the
 // value is what the field has found to work best inside it.
@@ -32,7 +36,7 @@ const (
 	repeatWindow = 4500 * time.Millisecond
 	// linger is how long a station that has said DCN stays on the line, so that
 	// the end of it is not cut off.
-	linger = time.Second
+	linger = 900 * time.Millisecond
 )
 
 // Limits on repetition.
@@ -46,6 +50,9 @@ const (
 	maxPPR       = 4  // PPR before CTC or giving up (T.30 Annex A.4.3)
 	maxCTC       = 8  // corrections continued for one partial page
 	maxFruitless = 64 // commands received since anything was gained by one
+	// longestImage is how many bits of an image that could not be received are
+	// waited for: those of a partial page with its framing.
+	longestImage = line.MaxBlock * 270 * 8
 	// maxPages a receiver takes in one call.
 	maxPages = 5000
 	// maxTranscript octets of text are kept of one call.

@@ -17,8 +17,13 @@ func bare(_ context.Context, calling bool) (rig, error) {
 	if calling {
 		tester, device = device, tester
 	}
-	return rig{wire: tester.Raw(), phone: barePhone{device}, close: func() {}}, nil
+	return rig{wire: bareWire{tester.Raw()}, phone: barePhone{device}, close: func() {}}, nil
 }
+
+// bareWire is the tester's end. A carrier there ends with what it carries.
+type bareWire struct{ *linetest.Raw }
+
+func (bareWire) Hush(context.Context) error { return nil }
 
 func (p barePhone) Dial(context.Context, string) (line.Line, error) { return p.end, nil }
 func (p barePhone) Answer(context.Context) (line.Line, error)       { return p.end, nil }

@@ -52,36 +52,22 @@ func (w class1Wire) HangUp() { w.release() }
 // class1Wire is the tester's side of a trunk.
 type class1Wire struct{ *trunk }
 
-// overClass1 returns how to join a tester and a device whose modem is a
-// simulated one of Class 1, on a line speed times as fast as the clock.
-func overClass1(ctx context.Context, speed float64) connect {
-	clock := softmodem.NewClock(speed)
-	if clock.InCall(true) {
-		go func() { // the clock must be looked at
-			beat := time.NewTicker(softmodem.Beat)
-			defer beat.Stop()
-			for {
-				select {
-				case <-ctx.Done():
-					return
-				case <-beat.C:
-					clock.Now()
-				}
-			}
-		}()
+// overClass1 joins a tester and a device whose modem is a simulated one of
+// Class 1.
+func overClass1(ctx context.Context, calling bool) (rig, error) {
+	t := newTrunk(softmodem.NewClock(1))
+	t.modem = softmodem.New(t, t.clock, 1, nil)
+	phone, err := class1.Open(ctx, t.modem.Port(), class1.Config{DialTime: searchTime})
+	if err != nil {
+		t.modem.Close()
+		return rig{}, fmt.Errorf("open the simulated modem: %w", err)
 	}
-	return func(ctx context.Context, calling bool) (rig, error) {
-		t := newTrunk(clock)
-		t.modem = softmodem.New(t, clock, 1, nil)
-		phone, err := class1.Open(ctx, t.modem.Port(), class1.Config{Speed: speed, DialTime: searchTime})
-		if err != nil {
-			t.modem.Close()
-			return rig{}, fmt.Errorf("open the simulated modem: %w", err)
-		}
-		t.at = clock.Now()
-		if !calling {
-			t.ring()
-		}
-		return rig{wire: class1Wire{t}, phone: phone, close: func() { phone.Close(); t.modem.Close() }}, nil
+	t.at = t.clock.Now()
+	if !calling {
+		t.ring()
 	}
+	return rig{wire: class1Wire{t}, phone: phone, close: func() {
+		phone.Close()
+		t.modem.Close()
+	}}, nil
 }

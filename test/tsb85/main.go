@@ -14,25 +14,25 @@ import (
 	"github.com/faxmesh/faxmesh/modem"
 )
 
-// Time on the wall that one script may take, and how many run at once.
-const (
-	maxBare    = 20 * time.Second
-	maxClass1  = 3 * time.Minute
-	atOnce     = 24
-	classSpeed = 8 // line seconds in one of wall time
-)
+// maxCall bounds one script: on the bare line it is wall time, under virtual time
+// that of the line.
+const maxCall = 20 * time.Minute
 
 func main() {
-	ok, err := run(os.Args[1:], os.Stdout, os.Stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		os.Exit(2)
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "tsb85:", err)
-		os.Exit(2)
-	case !ok:
-		os.Exit(1)
-	}
+	args := os.Args[1:]
+	virtually(func(b bubble) {
+		ok, err := run(args, b, os.Stdout, os.Stderr)
+		switch {
+		case errors.Is(err, flag.ErrHelp):
+			os.Exit(2)
+		case err != nil:
+			fmt.Fprintln(os.Stderr, "tsb85:", err)
+			os.Exit(2)
+		case !ok:
+			os.Exit(1)
+		}
+		os.Exit(0)
+	})
 }
 
 // rig is a tester and a device on a line of their own.
@@ -48,8 +48,7 @@ type connect func(ctx context.Context, calling bool) (rig, error)
 // bench is where scripts are played.
 type bench struct {
 	images  *images
-	limit   time.Duration
-	workers int
+	bubble  bubble
 	connect connect
 }
 
@@ -63,7 +62,7 @@ type result struct {
 }
 
 // run plays the scripts of a file; true if all pass.
-func run(args []string, out, errs io.Writer) (bool, error) {
+func run(args []string, virtual bubble, out, errs io.Writer) (bool, error) {
 	f := flag.NewFlagSet("tsb85", flag.ContinueOnError)
 	f.SetOutput(errs)
 	lineName := f.String("line", "bare", "what is between tester and engine: bare or class1")
@@ -80,20 +79,19 @@ func run(args []string, out, errs io.Writer) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
 	b := bench{images: &images{dir: *dir, read: map[string][]modem.Page{}}}
 	switch *lineName {
-	case "bare":
-		b.connect, b.limit, b.workers = bare, maxBare, 1
+	case "bare": // has a time of its own
+		b.connect, b.bubble = bare, func(f func()) { f() }
 	case "class1":
-		b.connect, b.limit, b.workers = overClass1(ctx, classSpeed), maxClass1, atOnce
+		b.connect, b.bubble = overClass1, virtual
 	default:
 		return false, fmt.Errorf("line %q is unknown; say bare or class1", *lineName)
 	}
 	passed := 0
-	for _, result := range b.playAll(ctx, tests) {
-		r := <-result
+	for _, t := range tests {
+		var r result
+		b.bubble(func() { r = b.play(t) })
 		if r.OK {
 			passed++
 		}
@@ -131,28 +129,9 @@ func load(name, only string) ([]test, error) {
 	return nil, fmt.Errorf("%s holds no script %q", name, only)
 }
 
-// playAll plays the scripts, some at once, and returns their results in order.
-func (b *bench) playAll(ctx context.Context, tests []test) []chan result {
-	results := make([]chan result, len(tests))
-	free := make(chan struct{}, b.workers)
-	for i := range tests {
-		results[i] = make(chan result, 1)
-	}
-	go func() {
-		for i, t := range tests {
-			free <- struct{}{}
-			go func() {
-				results[i] <- b.play(ctx, t)
-				<-free
-			}()
-		}
-	}()
-	return results
-}
-
 // play plays one script on a call of its own.
-func (b *bench) play(ctx context.Context, t test) result {
-	ctx, cancel := context.WithTimeout(ctx, b.limit)
+func (b *bench) play(t test) result {
+	ctx, cancel := context.WithTimeout(context.Background(), maxCall)
 	defer cancel()
 	s, err := setUp(t, b.images)
 	var joint rig

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 
 	"github.com/faxmesh/faxmesh/modem"
 	"github.com/faxmesh/faxmesh/modem/hdlc"
@@ -18,15 +17,11 @@ import (
 
 // images reads the pages that scripts name, each file once.
 type images struct {
-	dir string
-
-	mu   sync.Mutex
+	dir  string
 	read map[string][]modem.Page
 }
 
 func (m *images) pages(name string) ([]modem.Page, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	if p, ok := m.read[name]; ok {
 		return p, nil
 	}

@@ -29,6 +29,8 @@ type wire interface {
 	Put(...linetest.Piece) error
 	// Take waits for a piece that began at until or before.
 	Take(ctx context.Context, until time.Duration) (linetest.Piece, bool, error)
+	// Hush waits until the device's carrier is gone.
+	Hush(ctx context.Context) error
 	HangUp()
 }
 
@@ -110,6 +112,9 @@ func (p *player) repeat(ctx context.Context, s step) error {
 // begins reports whether what is heard next is what s expects, and leaves it.
 func (p *player) begins(ctx context.Context, s step) (bool, error) {
 	piece, ok, err := p.take(ctx, p.Now()+defaultTimeout)
+	if errors.Is(err, line.ErrHungUp) {
+		return false, nil // what is expected next will say so
+	}
 	if err != nil || !ok {
 		return false, err
 	}
@@ -165,8 +170,13 @@ func (p *player) other(ctx context.Context, s step) error {
 // expect is a step of the device's.
 func (p *player) expect(ctx context.Context, s step) error {
 	switch s.kind {
-	case "SET", "CED", "CNG", "SILENCE": // tones and silences are the driver's
+	case "SET", "CED", "CNG": // tones are not seen here
 		return nil
+	case "SILENCE":
+		if p.next != nil {
+			return nil
+		}
+		return p.Hush(ctx)
 	case "CLEAR":
 		return p.expectClear(ctx, s)
 	case "HDLC":

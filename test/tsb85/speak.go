@@ -19,8 +19,11 @@ type message struct {
 	whole bool // without damage
 }
 
-// preambleFlags of a V.21 signal where the script does not count them.
-const preambleFlags = 37
+// Flags before a V.21 signal, where the script does not count them, and behind it.
+const (
+	preambleFlags  = 37
+	postambleFlags = 5
+)
 
 // speaks are the kinds of steps that put a signal on the line.
 var speaks = map[string]bool{"PREAMBLE": true, "HDLC": true, "POSTAMBLE": true, "TCF": true, "MSG": true, "PP": true}
@@ -58,6 +61,7 @@ func flags(n int) time.Duration { return time.Duration(n) * 8 * time.Second / 30
 func (p *player) sayFrames(steps []step) error {
 	start := p.Now()
 	end := start
+	after := time.Duration(0)
 	var pieces []linetest.Piece
 	for _, s := range steps {
 		switch s.kind {
@@ -83,12 +87,18 @@ func (p *player) sayFrames(steps []step) error {
 			})
 			p.noteSaid(frame)
 			start = end
+		case "POSTAMBLE":
+			after = flags(postambleFlags)
 		}
 	}
 	if len(pieces) == 0 { // flags without a frame
 		pieces = []linetest.Piece{{Start: start, End: end, Garbled: true, Signal: line.Signal{Kind: line.Frames, Rate: line.V21}}}
 	}
-	return p.put(pieces...)
+	if err := p.put(pieces...); err != nil {
+		return err
+	}
+	p.Pause(after)
+	return nil
 }
 
 // noteSaid follows what the frames said mean for the training of the device's

@@ -19,8 +19,9 @@ const (
 	lateEvent = 30 * time.Millisecond // wall time after which a signal would have been noticed
 )
 
-// endFlags follow the last V.21 frame.
-var endFlags = flags(2)
+// endFlags follow the last V.21 frame. The rest of a script's postamble is
+// silence: a station may answer once the frame is there.
+var endFlags = flags(1)
 
 // trunk is the wires between a simulated modem and the tester: it is the
 // modem's exchange, and the tester's wire.
@@ -43,6 +44,7 @@ type trunk struct {
 // incoming is the signal that comes from the modem.
 type incoming struct {
 	on      bool
+	off     time.Duration // when the last carrier dropped
 	carrier at.Modulation
 	start   time.Duration // of what comes next
 	octets  []byte
@@ -118,7 +120,7 @@ func (t *trunk) Send(ev softmodem.Event) {
 		if e.on && e.carrier != at.V21 {
 			t.addLocked(linetest.Piece{Start: e.start, End: ev.At, Signal: e.image()})
 		}
-		e.on = false
+		e.on, e.off = false, ev.At
 	}
 	t.notify()
 }
@@ -248,13 +250,36 @@ func (t *trunk) Take(ctx context.Context, until time.Duration) (linetest.Piece, 
 			t.at = until
 			return linetest.Piece{}, false, nil
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		case <-t.bell:
+		t.wait(ctx, wait)
+	}
+}
+
+// wait waits for news from the modem.
+func (t *trunk) wait(ctx context.Context, atMost time.Duration) {
+	timer := time.NewTimer(atMost)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-t.bell:
+	}
+}
+
+// Hush implements wire.
+func (t *trunk) Hush(ctx context.Context) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-		timer.Stop()
+		t.mu.Lock()
+		on := t.ear.on && !t.over
+		off := t.ear.off
+		t.mu.Unlock()
+		if !on {
+			t.at = max(t.at, off)
+			return nil
+		}
+		t.wait(ctx, time.Second)
 	}
 }
 

@@ -148,8 +148,9 @@ type (
 	}
 	// Finish ends an attempt: State is Done, Undone, Cancelled or Queued (try
 	// again not before NotBefore; Cancelled instead if that was ordered
-	// meanwhile). Done needs every page confirmed. A repeated Finish of the
-	// same attempt changes nothing.
+	// meanwhile). Done needs every page confirmed. Pages of which no Progress
+	// has told are told now. A repeated Finish of the same attempt changes
+	// nothing.
 	Finish struct {
 		Job       string     `msgpack:"j"`
 		Attempt   int        `msgpack:"n"`

@@ -174,6 +174,9 @@ func (c Finish) apply(d *draft) (*fax.Job, error) {
 	d.storeJob(old, &j)
 	d.record(fax.Activity{At: c.At, Who: c.Node, Node: c.Node, What: ending.what, Object: j.ID,
 		Detail: clip(fmt.Sprintf("%s, attempt %d, status %d, %d pages confirmed: %s", j.Number, c.Attempt, c.Status, j.Confirmed, j.Reason), maxDetail)})
+	if j.Confirmed > old.Confirmed { // the last page and the end came together
+		d.tellOwner(&j, fax.EventPage, c.Node, "")
+	}
 	d.tellOwner(&j, ending.tell, c.Node, j.Reason)
 	return &j.Job, nil
 }

@@ -147,7 +147,7 @@ func TestJobFromQueuedToSent(t *testing.T) {
 	if r := must(t, l, end); r.Job.State != fax.Done || dump(t, l, false) != before {
 		t.Errorf("the repeated end changed the state, or its result is %+v", r.Job)
 	}
-	if got, want := kinds(t, l, "Clerk"), "queued@north:0/2 dialing@south:0/2 page@south:1/2 sent@south:2/2"; got != want {
+	if got, want := kinds(t, l, "Clerk"), "queued@north:0/2 dialing@south:0/2 page@south:1/2 page@south:2/2 sent@south:2/2"; got != want {
 		t.Errorf("events %s, want %s", got, want)
 	}
 	activity, err := l.Activity(0, 0)

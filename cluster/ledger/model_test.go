@@ -196,6 +196,9 @@ func (m *model) finish(c Finish) fax.Kind {
 	case c.State == fax.Held, c.Confirmed > j.Fax.Pages, c.State == fax.Done && max(j.Confirmed, c.Confirmed) != j.Fax.Pages:
 		return fax.Invalid
 	}
+	if c.Confirmed > j.Confirmed {
+		m.tell(j.Owner, j.born, "page")
+	}
 	j.State, j.Confirmed = c.State, max(j.Confirmed, c.Confirmed)
 	if c.State == fax.Queued && j.Reason != "" {
 		j.State = fax.Cancelled

@@ -49,15 +49,24 @@ func (p *parts) Propose(ctx context.Context, c ledger.Command) (ledger.Result, e
 
 func (p *parts) IsLeader() bool { return p.cluster.IsLeader() }
 
-// Pending is the jobs that run, then those that wait, the oldest first; of
-// these as many as the ledger lists at once.
-func (p *parts) Pending() ([]fax.Job, error) {
-	running, err := p.cluster.Ledger().Jobs(ledger.JobFilter{States: []fax.State{fax.Assigned, fax.Dialing, fax.Sending}})
-	if err != nil {
-		return nil, err
+// Running goes through the ledger page by page: there are as many as lines in
+// the cluster.
+func (p *parts) Running() (all []fax.Job, err error) {
+	f := ledger.JobFilter{States: []fax.State{fax.Assigned, fax.Dialing, fax.Sending}, Oldest: true}
+	for {
+		page, err := p.cluster.Ledger().Jobs(f)
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, page...); len(page) < ledger.MaxList {
+			return all, nil
+		}
+		f.After = ledger.PlaceOf(page[len(page)-1])
 	}
-	waiting, err := p.cluster.Ledger().Jobs(ledger.JobFilter{States: []fax.State{fax.Queued}, Oldest: true})
-	return append(running, waiting...), err
+}
+
+func (p *parts) Waiting(after ledger.Place, limit int) ([]fax.Job, error) {
+	return p.cluster.Ledger().Jobs(ledger.JobFilter{States: []fax.State{fax.Queued}, Oldest: true, After: after, Limit: limit})
 }
 
 func (p *parts) DialRules() ([]fax.DialRule, error) { return p.cluster.Ledger().DialRules() }

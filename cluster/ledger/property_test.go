@@ -90,6 +90,21 @@ func checkIndexes(t *rapid.T, l *Ledger, m *model) {
 			if err != nil || len(oldest) != min(1, len(want)) || len(want) > 0 && oldest[0].ID != want[len(want)-1] {
 				t.Fatalf("oldest job of %q in %v: %v, %v, want the last of %v", owner, wanted, oldest, err, want)
 			}
+			// Page by page, the other way round.
+			var paged []string
+			for after := (Place{}); len(paged) <= len(want); {
+				page, err := l.Jobs(JobFilter{Owner: owner, States: wanted, Oldest: true, After: after, Limit: 1})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(page) == 0 {
+					break
+				}
+				paged, after = append(paged, page[0].ID), PlaceOf(page[0])
+			}
+			if slices.Reverse(paged); !slices.Equal(paged, want) {
+				t.Fatalf("jobs of %q in %v, paged: %v, want %v", owner, wanted, paged, want)
+			}
 		}
 	}
 	checkPresentLife(t, l, m)

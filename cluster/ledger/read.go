@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"encoding/binary"
 	"iter"
 	"slices"
@@ -76,7 +77,31 @@ type JobFilter struct {
 	Owner  string      // name of an account of today, "" for everybody's
 	States []fax.State // none for every state
 	Oldest bool        // the oldest first, as a queue is served
+	After  Place       // with Oldest: those behind it only
 	Limit  int         // 0 for MaxList
+}
+
+// Place is where a job stands among others: by the time of its submit, then by
+// its id. The zero Place is before all.
+type Place struct {
+	Submitted fax.Millis
+	ID        string
+}
+
+// PlaceOf is the place of a job.
+func PlaceOf(j fax.Job) Place { return Place{j.Submitted, j.ID} }
+
+// Before reports whether p comes before q.
+func (p Place) Before(q Place) bool {
+	return cmp.Or(cmp.Compare(p.Submitted, q.Submitted), cmp.Compare(p.ID, q.ID)) < 0
+}
+
+// key is what sorts behind the place, and before the next job.
+func (p Place) key() string {
+	if p == (Place{}) {
+		return ""
+	}
+	return number64(uint64(p.Submitted)) + p.ID + "\x00"
 }
 
 // states are all the states a job can be in.
@@ -98,7 +123,11 @@ func (l *Ledger) Jobs(f JobFilter) ([]fax.Job, error) {
 		}
 		var w walk
 		for _, s := range wanted {
-			w.add(tx, inQueue, queuePrefix(o, s), f.Oldest)
+			if prefix := queuePrefix(o, s); f.Oldest {
+				w.up(tx, inQueue, prefix, f.After.key())
+			} else {
+				w.down(tx, inQueue, prefix)
+			}
 		}
 		for len(jobs) < listLimit(f.Limit) {
 			id, ok := w.next()
@@ -152,7 +181,7 @@ func (l *Ledger) ReceivedFor(account string, limit int) ([]fax.ReceivedFax, erro
 			return err
 		}
 		var w walk
-		w.add(tx, inDrawers, drawerPrefix(o), false)
+		w.down(tx, inDrawers, drawerPrefix(o))
 		for len(faxes) < listLimit(limit) {
 			id, ok := w.next()
 			if !ok {

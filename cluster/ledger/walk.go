@@ -15,16 +15,23 @@ type run struct {
 	oldest bool   // first
 }
 
-// add joins the keys of a prefix, which ends in a zero octet, to the walk. All
+// up joins the keys of a prefix to the walk, the oldest first, from one on. All
 // of a walk go the same way.
-func (w *walk) add(tx *bbolt.Tx, in bucket, prefix string, oldest bool) {
+func (w *walk) up(tx *bbolt.Tx, in bucket, prefix, from string) {
 	c := tx.Bucket([]byte(in)).Cursor()
-	r := run{step: c.Prev, prefix: prefix, oldest: oldest}
+	r := run{step: c.Next, prefix: prefix, oldest: true}
+	k, _ := c.Seek([]byte(prefix + from))
+	r.stand(k)
+	*w = append(*w, r)
+}
+
+// down joins the keys of a prefix, which ends in a zero octet, to the walk, the
+// newest first.
+func (w *walk) down(tx *bbolt.Tx, in bucket, prefix string) {
+	c := tx.Bucket([]byte(in)).Cursor()
+	r := run{step: c.Prev, prefix: prefix}
 	var k []byte
-	if oldest {
-		r.step = c.Next
-		k, _ = c.Seek([]byte(prefix))
-	} else if past, _ := c.Seek([]byte(prefix[:len(prefix)-1] + "\x01")); past != nil {
+	if past, _ := c.Seek([]byte(prefix[:len(prefix)-1] + "\x01")); past != nil {
 		k, _ = c.Prev()
 	} else {
 		k, _ = c.Last()

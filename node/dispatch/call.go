@@ -44,9 +44,9 @@ func (d *Dispatch) look(ctx context.Context, now fax.Millis) time.Duration {
 	d.mu.Lock()
 	settled := d.settled
 	d.mu.Unlock()
-	jobs, err := d.cfg.Cluster.Pending()
+	jobs, err := d.cfg.Cluster.Running()
 	if err != nil {
-		d.cfg.Log.Error("the queue cannot be read; no calls are made", "err", err)
+		d.cfg.Log.Error("the ledger cannot be read; no calls are made", "err", err)
 		return retryMost
 	}
 	seen := make(map[string]bool)

@@ -23,7 +23,6 @@ import (
 	"github.com/faxmesh/faxmesh/clientlib/fax"
 	"github.com/faxmesh/faxmesh/cluster/ledger"
 	"github.com/faxmesh/faxmesh/modem"
-	"github.com/faxmesh/faxmesh/node/lines"
 	"github.com/faxmesh/faxmesh/node/queue"
 )
 
@@ -35,14 +34,18 @@ const (
 	retryMost      = 15 * time.Second
 	compactEvery   = 1000        // settled calls, after which the journal is compacted even if others run
 	idle           = time.Minute // the queue is looked at so often although nothing rings
+	queuePage      = 250         // waiting jobs read at once
+	queuePages     = 8           // such pages in one round
 )
 
 // Cluster is the state as dispatch sees it, and the way to change it.
 type Cluster interface {
 	Propose(ctx context.Context, c ledger.Command) (ledger.Result, error)
 	IsLeader() bool
-	// Pending is every job that has not ended.
-	Pending() ([]fax.Job, error)
+	// Running is every job of which an attempt is under way.
+	Running() ([]fax.Job, error)
+	// Waiting is the queued jobs behind a place, the oldest first.
+	Waiting(after ledger.Place, limit int) ([]fax.Job, error)
 	DialRules() ([]fax.DialRule, error)
 	// Lines is the lines of all nodes that are alive.
 	Lines() []fax.LineState
@@ -93,6 +96,7 @@ type Dispatch struct {
 	done   sync.WaitGroup
 	settle context.Context // ends CloseGrace after the calls
 	late   context.CancelFunc
+	sweep  sweep // the leader's, of its loop alone
 
 	mu      sync.Mutex
 	calls   map[string]*call // by job: under way, or ended and not yet known to the ledger
@@ -153,62 +157,6 @@ func (d *Dispatch) loop(ctx context.Context, round func(ctx context.Context, now
 		}
 		timer.Stop()
 	}
-}
-
-// lead is the leader's round: lost attempts are reclaimed, free lines leased.
-func (d *Dispatch) lead(ctx context.Context, now fax.Millis) time.Duration {
-	if !d.cfg.Cluster.IsLeader() {
-		return idle
-	}
-	jobs, err := d.cfg.Cluster.Pending()
-	if err != nil {
-		d.cfg.Log.Error("the queue cannot be read; jobs wait", "err", err)
-		return retryMost
-	}
-	rules, err := d.cfg.Cluster.DialRules()
-	if err != nil {
-		d.cfg.Log.Error("the dial rules cannot be read; jobs wait", "err", err)
-		return retryMost
-	}
-	for i := range jobs {
-		if queue.Lost(now, &jobs[i]) {
-			d.reclaim(ctx, &jobs[i], now)
-		}
-	}
-	var free []queue.Line
-	for _, l := range d.cfg.Cluster.Lines() {
-		if l.State == lines.Free {
-			free = append(free, queue.Line{Node: l.Node, Name: l.Name})
-		}
-	}
-	for _, a := range queue.Assign(now, jobs, free, rules) {
-		at := fax.At(time.Now())
-		_, err := d.propose(ctx, ledger.Assign{Job: a.Job, Attempt: a.Attempt, Node: a.Node, Line: a.Name,
-			At: at, Until: at + fax.Millis(queue.Lease.Milliseconds())})
-		switch {
-		case refused(err): // somebody was faster: a cancel, a new leader
-			d.cfg.Log.Info("not assigned", "job", a.Job, "attempt", a.Attempt, "err", err)
-			continue
-		case err != nil:
-			d.cfg.Log.Warn("a job could not be assigned; it is tried again", "job", a.Job, "to", a.Node, "line", a.Name, "err", err)
-			return retryFirst
-		}
-		d.cfg.Log.Info("assigned", "job", a.Job, "attempt", a.Attempt, "to", a.Node, "line", a.Name)
-	}
-	if at, ok := queue.Next(now, jobs); ok {
-		return min(time.Until(at.Time())+time.Millisecond, idle)
-	}
-	return idle
-}
-
-// reclaim ends an attempt of which nothing can be heard any more.
-func (d *Dispatch) reclaim(ctx context.Context, j *fax.Job, now fax.Millis) {
-	f := unseen(j.ID, j.Last.Number, j.Last.Node, j.Confirmed, j.Fax.Pages, d.cfg.Policy, now)
-	if _, err := d.propose(ctx, f); err != nil {
-		d.cfg.Log.Warn("a lost attempt could not be reclaimed; it is tried again", "job", j.ID, "err", err)
-		return
-	}
-	d.cfg.Log.Warn("reclaimed an attempt whose node has said nothing", "job", j.ID, "attempt", f.Attempt, "node", f.Node)
 }
 
 // propose waits a bounded time. An error of kind fax.Conflict and the like is

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,6 +36,8 @@ type cluster struct {
 	lines map[string]fax.LineState
 	log   []ledger.Command
 	bells []chan struct{}
+
+	reads atomic.Int64 // of the queue
 }
 
 func newCluster(t *testing.T) *cluster {
@@ -97,13 +100,42 @@ func (c *cluster) changed() (<-chan struct{}, func()) {
 	return b, func() {}
 }
 
+// applyAll applies commands at once.
+func (c *cluster) applyAll(commands []ledger.Command) {
+	c.t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var entries []ledger.Entry
+	for _, cmd := range commands {
+		data, err := ledger.Encode(cmd)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		c.index++
+		entries = append(entries, ledger.Entry{Index: c.index, Data: data})
+	}
+	results, err := c.ledger.ApplyBatch(entries)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, r := range results {
+		if r.Err != nil {
+			c.t.Fatal(r.Err)
+		}
+	}
+}
+
 func (c *cluster) submit(id, number string, pages int) {
 	c.t.Helper()
-	r, err := c.apply(ledger.Submit{Job: fax.Job{ID: id, Owner: "reception", Number: number, Home: "north",
-		Submitted: fax.At(time.Now()), Fax: fax.Document{Hash: fmt.Sprintf("%064x", 1), Size: 9, Pages: pages}}})
-	if err != nil || r.Err != nil {
-		c.t.Fatal(err, r.Err)
-	}
+	c.applyAll([]ledger.Command{submit(id, number, pages)})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ringLocked()
+}
+
+func submit(id, number string, pages int) ledger.Command {
+	return ledger.Submit{Job: fax.Job{ID: id, Owner: "reception", Number: number, Home: "north",
+		Submitted: fax.At(time.Now()), Fax: fax.Document{Hash: fmt.Sprintf("%064x", 1), Size: 9, Pages: pages}}}
 }
 
 func (c *cluster) job(id string) fax.Job {
@@ -141,8 +173,13 @@ func (m member) Propose(ctx context.Context, cmd ledger.Command) (ledger.Result,
 
 func (m member) IsLeader() bool { return m.leader }
 
-func (m member) Pending() ([]fax.Job, error) {
-	return m.ledger.Jobs(ledger.JobFilter{States: []fax.State{fax.Queued, fax.Held, fax.Assigned, fax.Dialing, fax.Sending}})
+func (m member) Running() ([]fax.Job, error) {
+	return m.ledger.Jobs(ledger.JobFilter{States: []fax.State{fax.Assigned, fax.Dialing, fax.Sending}})
+}
+
+func (m member) Waiting(after ledger.Place, limit int) ([]fax.Job, error) {
+	m.reads.Add(1)
+	return m.ledger.Jobs(ledger.JobFilter{States: []fax.State{fax.Queued}, Oldest: true, After: after, Limit: limit})
 }
 
 func (m member) DialRules() ([]fax.DialRule, error) { return m.ledger.DialRules() }
@@ -244,6 +281,50 @@ func TestSend(t *testing.T) {
 		}
 		if r, _ := s.journal.Records(); len(r) != 0 {
 			t.Errorf("the journal still has %d records", len(r))
+		}
+	})
+}
+
+// TestLongQueue: however many jobs wait for a node that is gone, those behind
+// them are sent, and tried again at their time; the queue is read no more often
+// than there is a reason.
+func TestLongQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t)
+		commands := []ledger.Command{
+			ledger.PutNode{Node: fax.Node{Name: "gone", Fingerprint: fmt.Sprintf("%064x", 2)}},
+			ledger.PutDialRule{Rule: fax.DialRule{Prefix: "9", Node: "gone"}},
+		}
+		const rounds = 3
+		for i := range (rounds-1)*queuePage*queuePages + 7 {
+			commands = append(commands, submit(fmt.Sprint("b", i), "9", 1))
+		}
+		c.applyAll(commands)
+		time.Sleep(time.Second)
+		c.submit("late", "1", 1)
+		c.submit("later", "2", 1)
+		busy := true
+		s := c.serve("south", true, t.TempDir(), func(ctx context.Context, line, job string, out modem.Outgoing) modem.Report {
+			if out.Number == "2" && busy {
+				busy = false
+				return modem.Report{Status: status.Busy}
+			}
+			return sends(ctx, line, job, out)
+		})
+		defer s.close()
+		time.Sleep(4 * time.Second)
+		if late, later := c.job("late"), c.job("later"); late.State != fax.Done || later.State != fax.Queued || later.Tries != 1 {
+			t.Fatalf("behind a blocked queue the jobs are %s and %s after %d tries", late.State, later.State, later.Tries)
+		}
+		before := c.reads.Load()
+		time.Sleep(time.Until(c.job("later").NotBefore.Time()) + 2*time.Second)
+		if j := c.job("later"); j.State != fax.Done || j.Tries != 2 {
+			t.Errorf("tried again, the job is %s after %d tries", j.State, j.Tries)
+		}
+		// It was due, was leased, dialled, told of and ended, and the line was
+		// taken and let go: no more than that many sweeps.
+		if n := c.reads.Load() - before; n > 8*rounds*queuePages {
+			t.Errorf("the queue was read %d times", n)
 		}
 	})
 }

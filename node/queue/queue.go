@@ -44,23 +44,41 @@ type Assignment struct {
 	Line
 }
 
-// Assign matches queued jobs with free lines at time now. Jobs are all that
-// have not ended, those running among them: no number is called twice at a
+// Plan matches queued jobs with free lines. No number is called twice at a
 // time, no line is given twice. The oldest job comes first. A job whose number
 // a dial rule gives to a node waits for a line of that node.
-func Assign(now fax.Millis, jobs []fax.Job, free []Line, rules []fax.DialRule) []Assignment {
-	pool := newPool(free)
-	calling := make(map[string]bool)
+type Plan struct {
+	now     fax.Millis
+	lines   pool
+	calling map[string]bool // numbers
+}
+
+// NewPlan begins a plan at time now. Running are all jobs of which an attempt
+// is under way.
+func NewPlan(now fax.Millis, running []fax.Job, free []Line) *Plan {
+	p := &Plan{now: now, lines: newPool(free), calling: make(map[string]bool)}
+	for i := range running {
+		j := &running[i]
+		if !j.State.Running() {
+			continue
+		}
+		p.calling[fax.Digits(j.Number)] = true
+		if j.Last != nil {
+			p.lines.take(Line{j.Last.Node, j.Last.Line})
+		}
+	}
+	return p
+}
+
+// Full reports whether no line is free any more.
+func (p *Plan) Full() bool { return p.lines.empty() }
+
+// Assign gives lines to some of these jobs, which have to be older than those
+// of the next call; jobs that are not queued are passed over.
+func (p *Plan) Assign(jobs []fax.Job, rules []fax.DialRule) []Assignment {
 	var waiting []*fax.Job
 	for i := range jobs {
-		j := &jobs[i]
-		switch {
-		case j.State.Running():
-			calling[fax.Digits(j.Number)] = true
-			if j.Last != nil {
-				pool.take(Line{j.Last.Node, j.Last.Line})
-			}
-		case j.State == fax.Queued && j.NotBefore <= now:
+		if j := &jobs[i]; j.State == fax.Queued && j.NotBefore <= p.now {
 			waiting = append(waiting, j)
 		}
 	}
@@ -69,19 +87,19 @@ func Assign(now fax.Millis, jobs []fax.Job, free []Line, rules []fax.DialRule) [
 	})
 	var out []Assignment
 	for _, j := range waiting {
-		if pool.empty() {
+		if p.Full() {
 			break
 		}
 		number := fax.Digits(j.Number)
-		if calling[number] {
+		if p.calling[number] {
 			continue
 		}
-		line, ok := pool.choose(j, rules)
+		line, ok := p.lines.choose(j, rules)
 		if !ok {
 			continue
 		}
-		pool.take(line)
-		calling[number] = true
+		p.lines.take(line)
+		p.calling[number] = true
 		out = append(out, Assignment{Job: j.ID, Attempt: j.Tries + 1, Line: line})
 	}
 	return out
@@ -103,7 +121,7 @@ func lostAt(j *fax.Job) (fax.Millis, bool) {
 	return j.Last.Until + fax.Millis(after.Milliseconds()), true
 }
 
-// Next is the earliest time after now at which Assign or Lost may answer
+// Next is the earliest time after now at which a Plan or Lost may answer
 // differently although nothing else has changed; false if there is none.
 func Next(now fax.Millis, jobs []fax.Job) (at fax.Millis, ok bool) {
 	for i := range jobs {

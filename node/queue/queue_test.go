@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 	"time"
@@ -63,7 +64,7 @@ func TestAssign(t *testing.T) {
 		{"not before its time", []fax.Job{later, held}, []Line{{"north", "1"}}, nil},
 		{"at its time", []fax.Job{due}, []Line{{"north", "1"}}, []Assignment{{"due", 4, Line{"north", "1"}}}},
 	} {
-		if got := Assign(now, c.jobs, c.free, rules); !slices.Equal(got, c.want) {
+		if got := NewPlan(now, c.jobs, c.free).Assign(c.jobs, rules); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
@@ -99,7 +100,8 @@ func TestAssignInvariants(t *testing.T) {
 				lines[Line{j.Last.Node, j.Last.Line}] = true
 			}
 		}
-		for _, a := range Assign(now, jobs, free, rules) {
+		assigned := NewPlan(now, jobs, free).Assign(jobs, rules)
+		for _, a := range assigned {
 			j := byID[a.Job]
 			if numbers[j.Number] || lines[a.Line] || !slices.Contains(free, a.Line) || j.State != fax.Queued {
 				t.Fatalf("%+v for %+v: number or line is in use", a, j)
@@ -118,6 +120,16 @@ func TestAssignInvariants(t *testing.T) {
 					t.Fatalf("job %+v waits although %v is free", j, l)
 				}
 			}
+		}
+		// Page by page it is the same.
+		slices.SortFunc(jobs, func(a, b fax.Job) int { return cmp.Or(cmp.Compare(a.Submitted, b.Submitted), cmp.Compare(a.ID, b.ID)) })
+		plan, size := NewPlan(now, jobs, free), rapid.IntRange(1, 5).Draw(t, "page")
+		var paged []Assignment
+		for page := range slices.Chunk(jobs, size) {
+			paged = append(paged, plan.Assign(page, rules)...)
+		}
+		if !slices.Equal(paged, assigned) {
+			t.Fatalf("in pages of %d: %v, at once: %v", size, paged, assigned)
 		}
 	})
 }

@@ -84,7 +84,7 @@ func (a *app) found(ctx context.Context, f founding) error {
 	}
 	defer unlock()
 	options := clusterOptions(f.dir, values, slog.New(slog.DiscardHandler))
-	options.Admin, options.AdminHash = f.admin, hash
+	options.Admin, options.AdminHash = desk.AccountName(f.admin), hash
 	if err := cluster.Init(f.dir, options); err != nil {
 		return err
 	}

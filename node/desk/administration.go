@@ -27,7 +27,7 @@ func (d *Desk) AddAccount(ctx context.Context, s fax.Session, name, password str
 	if err != nil {
 		return err
 	}
-	_, err = d.propose(ctx, ledger.AddAccount{Account: fax.Account{Name: name, Rights: rights, Created: now()},
+	_, err = d.propose(ctx, ledger.AddAccount{Account: fax.Account{Name: AccountName(name), Rights: rights, Created: now()},
 		Hash: hash, By: a.Name, Node: d.cfg.Node})
 	return err
 }
@@ -35,7 +35,7 @@ func (d *Desk) AddAccount(ctx context.Context, s fax.Session, name, password str
 // DropAccount removes a login. Its faxes and its activity stay.
 func (d *Desk) DropAccount(ctx context.Context, s fax.Session, name string) error {
 	return d.administer(ctx, s, func(by string, at fax.Millis) ledger.Command {
-		return ledger.DropAccount{Name: name, By: by, Node: d.cfg.Node, At: at}
+		return ledger.DropAccount{Name: AccountName(name), By: by, Node: d.cfg.Node, At: at}
 	})
 }
 
@@ -46,6 +46,7 @@ func (d *Desk) SetPassword(ctx context.Context, s fax.Session, name, old, passwo
 	if err != nil {
 		return err
 	}
+	name = AccountName(name)
 	if fax.Fold(name) == fax.Fold(a.Name) {
 		if err := d.checkOld(ctx, a, old); err != nil {
 			return err
@@ -86,7 +87,7 @@ func (d *Desk) checkOld(ctx context.Context, a fax.Account, old string) error {
 // SetRights replaces an account's rights.
 func (d *Desk) SetRights(ctx context.Context, s fax.Session, name string, rights fax.Rights) error {
 	return d.administer(ctx, s, func(by string, at fax.Millis) ledger.Command {
-		return ledger.SetRights{Name: name, Rights: rights, By: by, Node: d.cfg.Node, At: at}
+		return ledger.SetRights{Name: AccountName(name), Rights: rights, By: by, Node: d.cfg.Node, At: at}
 	})
 }
 

@@ -366,6 +366,34 @@ func TestWrongs(t *testing.T) {
 	}
 }
 
+// TestComposedNames: é and e with an accent are the same name.
+func TestComposedNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, _ := setUp(t)
+		admin, ctx := login(t, d, "admin"), t.Context()
+		const one, other = "ren\u00e9", "rene\u0301"
+		if err := d.AddAccount(ctx, admin, other, password, fax.Individual); err != nil {
+			t.Fatal(err)
+		}
+		wants(t, "the same name", d.AddAccount(ctx, admin, one, password, fax.Individual), fax.Exists)
+		for _, name := range []string{one, other} {
+			s, err := d.Login(ctx, fax.Login{Account: name, Password: password, Remote: from})
+			if err != nil || s.Account != one {
+				t.Errorf("login as %+q: session of %+q, %v", name, s.Account, err)
+			}
+		}
+		for what, err := range map[string]error{
+			"rights":   d.SetRights(ctx, admin, other, 0),
+			"password": d.SetPassword(ctx, admin, other, "", "another one"),
+			"drop":     d.DropAccount(ctx, admin, other),
+		} {
+			if err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	})
+}
+
 // TestAdministration: each request, by one who may and one who may not.
 func TestAdministration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

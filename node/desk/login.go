@@ -9,6 +9,7 @@ import (
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
 	"github.com/faxmesh/faxmesh/cluster/presence"
+	"golang.org/x/text/unicode/norm"
 )
 
 // errWrong is the same for an unknown name and a wrong password.
@@ -23,6 +24,7 @@ func (d *Desk) Login(ctx context.Context, l fax.Login) (fax.Session, error) {
 	if err := fax.CheckName("account", l.Account); err != nil {
 		return fax.Session{}, err
 	}
+	l.Account = AccountName(l.Account)
 	if wait := d.wrong.blocked(l.Account, l.Remote.Addr(), time.Now()); wait > 0 {
 		d.cfg.Log.Warn("login refused: too many wrong passwords", "account", l.Account, "peer", l.Remote, "for", wait)
 		return fax.Session{}, fax.Errorf(fax.Busy, "too many wrong passwords; try again in %d seconds", int(wait.Seconds())+1)
@@ -33,6 +35,10 @@ func (d *Desk) Login(ctx context.Context, l fax.Login) (fax.Session, error) {
 	}
 	return d.open(a, NewID(time.Now()), l, "password")
 }
+
+// AccountName is a name as accounts have it: the same characters composed in
+// another way, as some keyboards do, are the same name.
+func AccountName(name string) string { return norm.NFC.String(name) }
 
 // authenticate checks the password. A wrong one, or an unknown name, is
 // answered after Staleness: by then this node would know of an account or a

@@ -35,7 +35,7 @@ func TestHostile(t *testing.T) {
 	l := newLab(t)
 	north := l.found(t, "north")
 	south := l.join(t, north, "south", 1)
-	north.standBy(t)
+	goHome := north.standBy(t)
 	admin := north.login(t, "admin", adminPassword)
 
 	north.proc.bounded(t, fairMemory, func() {
@@ -73,6 +73,7 @@ func TestHostile(t *testing.T) {
 			t.Errorf("what strangers do is no error of the node: %s", line)
 		}
 	}
+	goHome()
 	south.proc.stop(t)
 	linger(t, north)
 	north.proc.stop(t)

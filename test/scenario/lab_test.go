@@ -265,14 +265,15 @@ type bystander struct {
 // patience is how long a request of a bystander may take.
 const patience = 5 * time.Second
 
-// standBy starts a bystander whose troubles fail the test at its end.
-func (n *node) standBy(t *testing.T) {
+// standBy starts a bystander whose troubles fail the test. He goes home at its
+// end, or when told to: before the node is stopped.
+func (n *node) standBy(t *testing.T) (home func()) {
 	t.Helper()
 	c := n.login(t, "admin", adminPassword)
 	b := &bystander{done: make(chan struct{})}
 	ctx := context.WithoutCancel(t.Context())
 	b.ended.Go(func() { b.work(ctx, c, n.clients) })
-	t.Cleanup(func() {
+	home = sync.OnceFunc(func() {
 		close(b.done)
 		b.ended.Wait()
 		switch {
@@ -284,6 +285,8 @@ func (n *node) standBy(t *testing.T) {
 			t.Logf("a clerk at %s did %d rounds, the slowest request took %v", n.name, b.rounds, b.worst)
 		}
 	})
+	t.Cleanup(home)
+	return home
 }
 
 func (b *bystander) work(ctx context.Context, c *clientlib.Client, addr string) {

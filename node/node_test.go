@@ -258,6 +258,7 @@ func TestTown(t *testing.T) {
 	t.Run("a fax crosses the cluster", w.crosses)
 	t.Run("busy, then cancelled in the queue", w.busy)
 	t.Run("cancelled on the line", w.cancelled)
+	t.Run("logged out for good", w.loggedOut)
 	t.Run("bad documents", w.badDocuments)
 	t.Run("what a crash left in the spool", w.spool)
 	t.Run("a client goes on elsewhere", w.elsewhere)
@@ -336,12 +337,53 @@ func (w *town) cancelled(t *testing.T) {
 	if j := must(c.Job(patience(t), job.ID))(t); j.State != fax.Cancelled || j.Confirmed < 1 || j.Confirmed == 30 || j.Tries != 1 {
 		t.Errorf("job = %+v", j)
 	}
+	// The receiving line has heard of it as soon as that: it does not wait for
+	// a page that will not come.
+	left := time.Now()
+	waitFor(t, "the receiving line is free", func() bool {
+		return slices.ContainsFunc(w.nodes["west"].Cluster().Presence().Lines(), func(l fax.LineState) bool {
+			return l.Number == "0302" && l.State == lines.Free
+		})
+	})
+	if took := time.Since(left); took > 5*time.Second {
+		t.Errorf("the receiving line was busy for %v more", took)
+	}
 	// What was confirmed is there: it waits, unrouted, for those who assign.
 	admin := w.login("north", "admin")
 	waitFor(t, "the part that was received is filed", func() bool {
 		in := must(admin.Inbox(patience(t), 0))(t)
 		return len(in) > 0 && in[0].Called == "0302" && in[0].Fax.Pages >= 1 && in[0].Status != 0
 	})
+}
+
+// loggedOut: a logout at one node voids the session at all.
+func (w *town) loggedOut(t *testing.T) {
+	c := w.login("north", "reception")
+	token := c.Session().Token
+	other := w.dial("south")
+	again := must(other.Resume(patience(t), token))(t)
+	if again.ID != c.Session().ID {
+		t.Fatalf("another session: %s, %s", again.ID, c.Session().ID)
+	}
+	must(c.Jobs(patience(t), fax.JobFilter{}))(t)
+	if err := other.Logout(patience(t)); err != nil {
+		t.Fatal(err)
+	}
+	// The majority knows now, the third node in a moment.
+	for _, name := range names {
+		for _, old := range []string{token, again.Token} {
+			waitFor(t, "the session has ended at "+name, func() bool {
+				_, err := w.dial(name).Resume(patience(t), old)
+				if err != nil && fax.KindOf(err) != fax.BadLogin {
+					t.Fatal(err)
+				}
+				return err != nil
+			})
+		}
+	}
+	if _, err := c.Jobs(patience(t), fax.JobFilter{}); fax.KindOf(err) != fax.BadLogin {
+		t.Errorf("a connection that was open: %v", err)
+	}
 }
 
 func (w *town) badDocuments(t *testing.T) {

@@ -15,13 +15,9 @@ import (
 // Limits of a trunk.
 const (
 	maxPieces = 256                   // heard and not taken
-	octetsIn  = 20 * time.Millisecond // line time of one portion of image data
-	lateEvent = 30 * time.Millisecond // wall time after which a signal would have been noticed
+	octetsIn  = 20 * time.Millisecond // time of one portion of image data
+	lateEvent = time.Millisecond      // after which a signal would have been noticed
 )
-
-// endFlags follow the last V.21 frame. The rest of a script's postamble is
-// silence: a station may answer once the frame is there.
-var endFlags = flags(1)
 
 // trunk is the wires between a simulated modem and the tester: it is the
 // modem's exchange, and the tester's wire.
@@ -208,8 +204,9 @@ func frameEvents(pieces []linetest.Piece) (events []softmodem.Event, end time.Du
 		}
 		events = append(events, softmodem.Event{Kind: softmodem.Frame, Begin: p.End - flags(len(f)+3), At: p.End, Data: wire})
 	}
-	events = append(events, softmodem.Event{Kind: softmodem.CarrierOff, At: end + endFlags})
-	return events, end
+	// The postamble is silence, as on the bare line: a station may answer once the
+	// frame is there.
+	return append(events, softmodem.Event{Kind: softmodem.CarrierOff, At: end}), end
 }
 
 func imageEvents(p linetest.Piece) (events []softmodem.Event, end time.Duration) {

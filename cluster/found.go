@@ -76,7 +76,7 @@ func openingEntries(dir string, id *peer.Identity, opt Options) (err error) {
 	defer func() { err = errors.Join(err, l.Close()) }()
 	n, err := consensus.Open(consensus.Config{
 		Name: id.Name, Dir: filepath.Join(dir, raftDir), Machine: consensus.OverLedger(l), Stream: deaf{make(chan struct{})},
-		Timeouts: consensus.Timeouts{Heartbeat: electionStep, Election: electionStep, Lease: electionStep}, Logger: opt.Logger,
+		Logger: opt.Logger,
 	})
 	if err != nil {
 		return err

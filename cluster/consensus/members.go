@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/hashicorp/raft"
@@ -79,17 +80,44 @@ func (n *Node) Transfer() error {
 	return nil
 }
 
-// otherVoters counts the voters beside this node, 0 if that cannot be read.
-func (n *Node) otherVoters() int {
+// votes says whether this node votes and how many others do; no and none if
+// that cannot be read.
+func (n *Node) votes() (votes bool, others int) {
 	members, err := n.Members()
 	if err != nil {
-		return 0
+		return false, 0
 	}
-	others := 0
 	for _, m := range members {
-		if m.Voter && m.Name != n.cfg.Name {
+		switch {
+		case !m.Voter:
+		case m.Name == n.cfg.Name:
+			votes = true
+		default:
 			others++
 		}
 	}
+	return votes, others
+}
+
+func (n *Node) otherVoters() int {
+	_, others := n.votes()
 	return others
+}
+
+// leadAlone has a node that alone votes elect itself at once: there is nobody
+// whose heartbeat it could wait for. No other node can have got a vote without
+// it, so it does not matter how old what it knows is.
+func (n *Node) leadAlone() error {
+	if votes, others := n.votes(); !votes || others > 0 {
+		return nil
+	}
+	// Raft looks at the clock when the timeout becomes shorter.
+	was := n.raft().ReloadableConfig()
+	longer := was
+	longer.HeartbeatTimeout++
+	longer.ElectionTimeout++
+	if err := errors.Join(n.raft().ReloadConfig(longer), n.raft().ReloadConfig(was)); err != nil {
+		return fmt.Errorf("hasten the election: %w", err)
+	}
+	return nil
 }

@@ -148,6 +148,10 @@ func (n *Node) start() error {
 		return fmt.Errorf("start the agreement: %w", err)
 	}
 	n.current.Store(r)
+	if err := n.leadAlone(); err != nil {
+		n.shutdown()
+		return err
+	}
 	return nil
 }
 
@@ -198,7 +202,7 @@ func (n *Node) Bootstrap() error {
 	if err != nil {
 		return fmt.Errorf("make a cluster of one: %w", err)
 	}
-	return nil
+	return n.leadAlone()
 }
 
 // Failed is closed when this node's disk or state machine has failed. The node

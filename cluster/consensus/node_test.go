@@ -277,6 +277,46 @@ func TestRestartReplaysNothing(t *testing.T) {
 	})
 }
 
+// A node that alone votes has nobody to wait for; one of two voters has.
+func TestSingleNodeLeadsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := newNetwork()
+		s := start(t, net, "north", t.TempDir())
+		leads := func(within time.Duration) bool {
+			select {
+			case leads := <-s.Leadership():
+				return leads
+			case <-time.After(within):
+				return false
+			}
+		}
+		if err := s.Bootstrap(); err != nil {
+			t.Fatal(err)
+		}
+		if !leads(10 * time.Millisecond) {
+			t.Error("a new cluster of one waits for an election")
+		}
+		s.stop(t)
+		s = start(t, net, "north", s.dir)
+		if !leads(10 * time.Millisecond) {
+			t.Error("after a restart it waits for an election")
+		}
+		south := start(t, net, "south", t.TempDir())
+		if err := s.AddVoter(t.Context(), "south"); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "south is told of the cluster", func() bool { return south.otherVoters() == 1 })
+		south.stop(t)
+		s.stop(t)
+		s = start(t, net, "north", s.dir)
+		if leads(10 * time.Second) {
+			t.Error("one of two voters leads without the other")
+		}
+		s.stop(t)
+		time.Sleep(time.Minute)
+	})
+}
+
 func TestSnapshotBringsNewNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		net := newNetwork()

@@ -43,11 +43,16 @@ func (l *line) run(ctx context.Context) {
 		}
 		l.enter(Down, "")
 	}()
+	faults := 0 // of the modem, in a row
 	for ctx.Err() == nil {
 		l.enter(Free, "")
-		if err := l.serve(ctx); err != nil && ctx.Err() == nil {
-			l.log.Warn("the line is out of service until its modem answers a reset", "err", err)
-			l.revive(ctx)
+		err := l.serve(ctx)
+		switch {
+		case err == nil:
+			faults = 0
+		case ctx.Err() == nil:
+			faults++
+			l.revive(ctx, faults, err)
 		}
 	}
 }
@@ -147,44 +152,6 @@ func (l *line) answer(ctx context.Context, ring modem.Ring) error {
 		return errors.Join(errModem, rep.Err)
 	}
 	return nil
-}
-
-// revive resets the modem until it answers, with growing pauses. Calls asked
-// for meanwhile fail at once.
-func (l *line) revive(ctx context.Context) {
-	l.enter(Down, "")
-	for pause := reviveFirst; ; pause = min(2*pause, reviveMost) {
-		if !l.refuse(ctx, pause) {
-			return
-		}
-		resetting, cancel := context.WithTimeout(ctx, ResetTimeout)
-		err := l.Modem.Reset(resetting)
-		cancel()
-		if err == nil {
-			l.log.Info("the modem answers again")
-			return
-		}
-		if ctx.Err() == nil {
-			l.log.Warn("the modem does not answer a reset; check its power and cable", "err", err)
-		}
-	}
-}
-
-// refuse answers calls asked for with status.ModemFailure for so long. It
-// reports false when ctx is done.
-func (l *line) refuse(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	for {
-		select {
-		case asked := <-l.dial:
-			asked.report <- modem.Report{Status: status.ModemFailure, Err: errModem}
-		case <-timer.C:
-			return true
-		case <-ctx.Done():
-			return false
-		}
-	}
 }
 
 func (l *line) enter(state, job string) {

@@ -30,8 +30,10 @@ const (
 	LongestReceive = 4 * time.Hour    // an incoming call is ended then
 	Patience       = 3 * time.Second  // Dial waits so long for a line to get free
 	ResetTimeout   = 30 * time.Second // one try to revive a modem
-	reviveFirst    = time.Second      // pause before the first try
+	reviveFirst    = time.Second      // pause before the first try of a line that is down
 	reviveMost     = 5 * time.Minute  // and before a later one
+	maxFaults      = 3                // of a modem in a row that need no more than a reset
+	maxAlarms      = 64               // that wait to be put on record
 	deliverFirst   = 200 * time.Millisecond
 	deliverMost    = time.Minute
 )
@@ -53,7 +55,7 @@ type Line struct {
 	Modem  modem.Modem
 }
 
-// Config is what Open needs. All fields must be set.
+// Config is what Open needs. All fields must be set, but for Alarm.
 type Config struct {
 	Node    string
 	Station string // own identification (TSI, CSI)
@@ -61,6 +63,9 @@ type Config struct {
 	Lines   []Line
 	NewID   func() string // for received faxes
 	Publish func(fax.LineState)
+	// Alarm puts a on record. It is called again, after a pause, until it
+	// returns nil. May be nil.
+	Alarm func(ctx context.Context, a Alarm) error
 	// Deliver makes a received fax part of the cluster. f has everything but
 	// the document. It is called again, after a pause, until it returns nil,
 	// also with a fax that it has taken before.
@@ -77,6 +82,7 @@ type Lines struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 	bell   chan struct{} // rung when the spool has something to deliver
+	alarms chan Alarm
 }
 
 // Open takes over the modems of cfg, which Close closes, and begins to answer
@@ -95,7 +101,10 @@ func Open(cfg Config) (*Lines, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Lines{cfg: cfg, spool: spool, past: past, cancel: cancel,
-		lines: make(map[string]*line), bell: make(chan struct{}, 1)}
+		lines: make(map[string]*line), bell: make(chan struct{}, 1), alarms: make(chan Alarm, maxAlarms)}
+	if s.cfg.Alarm == nil {
+		s.cfg.Alarm = func(context.Context, Alarm) error { return nil }
+	}
 	for _, l := range cfg.Lines {
 		if s.lines[l.Name] != nil {
 			cancel()
@@ -108,6 +117,7 @@ func Open(cfg Config) (*Lines, error) {
 		s.done.Go(func() { l.run(ctx) })
 	}
 	s.done.Go(func() { s.deliver(ctx) })
+	s.done.Go(func() { s.record(ctx) })
 	return s, nil
 }
 

@@ -334,44 +334,6 @@ func TestDial(t *testing.T) {
 	})
 }
 
-func TestModemFails(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m, d, s := newFake(), newDelivered(), &states{}
-		resets := 0
-		m.reset = func() error {
-			if resets++; resets < 10 {
-				return errors.New("no answer to ATZ")
-			}
-			return nil
-		}
-		l, err := Open(config(t.TempDir(), m, d, s))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		begun := time.Now()
-		m.wedged <- errors.New("nonsense")
-		synctest.Wait()
-		if got := l.States()[0].State; got != Down {
-			t.Errorf("state %q, want %q", got, Down)
-		}
-		if rep := l.Dial(t.Context(), "w1", "j", modem.Outgoing{}); rep.Status != status.ModemFailure || time.Since(begun) > 0 {
-			t.Errorf("a line that is down: %+v after %v", rep, time.Since(begun))
-		}
-		time.Sleep(time.Hour)
-		if got := l.States()[0].State; got != Free || resets != 10 {
-			t.Errorf("state %q after %d resets", got, resets)
-		}
-		// Failing in the middle of a call.
-		m.send = func(context.Context, modem.Outgoing) modem.Report { return modem.Report{Status: status.ModemFailure} }
-		l.Dial(t.Context(), "w1", "j", modem.Outgoing{})
-		synctest.Wait()
-		if got := l.States()[0].State; got != Down {
-			t.Errorf("state %q, want %q", got, Down)
-		}
-	})
-}
-
 // TestNotStored: a page that cannot be put on disk is refused, so that the
 // engine does not confirm it; the line lives on.
 func TestNotStored(t *testing.T) {

@@ -52,7 +52,7 @@ func (m *phoneModem) capabilities(send, receive bool) dis.Capabilities {
 	c := dis.Capabilities{
 		dis.Receive: 1, dis.Rate: m.rates(send, receive), dis.Fine: 1, dis.Superfine: 1, dis.MR: 1,
 		dis.Width: dis.Width303, dis.Length: dis.Unlimited, dis.ScanTime: dis.ScanTimeNone,
-		dis.ECM: 1, dis.MMR: 1,
+		dis.ECM: 1, dis.MMR: 1, dis.SUB: 1,
 	}
 	if m.opt.NoECM {
 		c[dis.ECM], c[dis.MMR] = 0, 0

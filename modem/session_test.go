@@ -157,6 +157,39 @@ func TestDamagedPageIsSentAgain(t *testing.T) {
 	}
 }
 
+// Documents go either way in one call, each with its pages as they were.
+func TestPolling(t *testing.T) {
+	a, b := lt.Pair(nil)
+	sent := document{drawing(1, 1728, 100, t4.Standard)}
+	offered := document{drawing(2, 1728, 200, t4.Fine), drawing(3, 1728, 50, t4.Standard)}
+	var came, fetched []modem.ReceivedPage
+	var handed []int
+	keep := func(to *[]modem.ReceivedPage) func(context.Context, modem.ReceivedPage) error {
+		return func(_ context.Context, p modem.ReceivedPage) error { *to = append(*to, p); return nil }
+	}
+	var out, in modem.Report
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		out = modem.New(&phone{end: a}, modem.Options{}).Send(t.Context(), modem.Outgoing{
+			Number: "5550199", Pages: sent, Subaddress: "17", Poll: &modem.Poll{Store: keep(&fetched)},
+		})
+	})
+	wg.Go(func() {
+		in = modem.New(&phone{end: b}, modem.Options{}).Receive(t.Context(), modem.Incoming{
+			Store: keep(&came),
+			Offer: &modem.Offer{Pages: offered, Confirmed: func(p int) error { handed = append(handed, p); return nil }},
+		})
+	})
+	wg.Wait()
+	if out.Status != status.OK || in.Status != status.OK || in.Subaddress != "17" || len(handed) != 2 || out.Pages != 3 {
+		t.Errorf("ended %v and %v, sub-address %q, %v handed over\n%s", out.Status, in.Status, in.Subaddress, handed, out.Transcript)
+	}
+	if len(came) != 1 || !came[0].Image.Equal(sent[0].Image) || len(fetched) != 2 ||
+		!fetched[0].Image.Equal(offered[0].Image) || !fetched[1].Image.Equal(offered[1].Image) || fetched[1].Index != 1 {
+		t.Errorf("%d pages came, %d fetched; not as they were", len(came), len(fetched))
+	}
+}
+
 func TestAbortSaysDCN(t *testing.T) {
 	doc := document{drawing(1, 1728, 100, t4.Standard), drawing(2, 1728, 100, t4.Standard)}
 	ctx, cancel := context.WithCancel(t.Context())

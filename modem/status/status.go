@@ -50,6 +50,8 @@ const (
 	BadDocument      Code = 39 // a page could not be read or coded here
 	NotRecorded      Code = 40 // a confirmed page could not be written down here
 	NothingToPoll    Code = 41 // the remote station has no document to be fetched
+	NoTrainResponse  Code = 42 // three DCS without an answer
+	RemoteBusy       Code = 43 // T5: not ready to receive for too long (RNR)
 
 	NoCommand     Code = 60 // T2 or T1: the sender fell silent
 	SenderLeft    Code = 61 // DCN before the last page was confirmed
@@ -93,6 +95,8 @@ var catalogue = map[Code]entry{
 	NotSupported:     {Final, "not-supported", "The remote station cannot take a document of this kind."},
 	BadDocument:      {Final, "bad-document", "A page of the document could not be read."},
 	NotRecorded:      {Temporary, "not-recorded", "A confirmed page could not be recorded."},
+	NoTrainResponse:  {Temporary, "no-train-response", "The remote station did not answer when the speed was to be agreed."},
+	RemoteBusy:       {Temporary, "remote-busy", "The remote station was not ready to go on for too long."},
 	NothingToPoll:    {Temporary, "nothing-to-poll", "The remote station has no document to be fetched."},
 
 	NoCommand:     {Temporary, "no-command", "The sender fell silent."},

@@ -26,7 +26,7 @@ func TestCatalogue(t *testing.T) {
 			t.Errorf("%v counts as a success: %v", c, c.Kind() == Success)
 		}
 	}
-	for c := NoIdentification; c <= NothingToPoll; c++ {
+	for c := NoIdentification; c <= RemoteBusy; c++ {
 		if _, ok := catalogue[c]; !ok {
 			t.Errorf("%d is missing", c)
 		}

@@ -54,6 +54,12 @@ type call struct {
 	maxRate          line.Rate
 	first            int
 	pages            [][]byte
+	separate         int // page that begins another document; 0: none
+	subaddress       string
+	senderID         string
+	fetch            *t30.Poll
+	offered          [][]byte
+	password         string                // of what is offered
 	formats          []dis.Format          // standard if short
 	quality          []t30.Quality         // of pages as they are judged; good if short
 	storeErr         error                 // of every Store
@@ -66,6 +72,10 @@ type outcome struct {
 	sent, received t30.Report
 	confirmed      []int
 	stored         [][]byte
+
+	// Of what was polled:
+	handed  []int
+	fetched [][]byte
 }
 
 // maxSteps of one engine is far more than any test call needs.
@@ -75,8 +85,12 @@ const maxSteps = 5000
 func (c call) run(t *testing.T) outcome {
 	t.Helper()
 	a, b := linetest.Pair(c.damage)
-	s := t30.NewSender(t30.SenderConfig{Station: "+1 555 0100", Own: c.sender, MaxRate: c.maxRate, First: c.first, Pages: len(c.pages)})
-	r := t30.NewReceiver(t30.ReceiverConfig{Station: "+1 555 0199", Own: c.receiver})
+	s := t30.NewSender(t30.SenderConfig{Station: "+1 555 0100", Own: c.sender, MaxRate: c.maxRate, First: c.first, Pages: len(c.pages), Poll: c.fetch, Subaddress: c.subaddress, SenderID: c.senderID, NonStandard: []byte{0xB5, 0, 1}})
+	cfg := t30.ReceiverConfig{Station: "+1 555 0199", Own: c.receiver}
+	if c.offered != nil {
+		cfg.Offer = &t30.Offer{Pages: len(c.offered), Password: c.password}
+	}
+	r := t30.NewReceiver(cfg)
 	var out outcome
 	var wg sync.WaitGroup
 	wg.Go(func() { out.sent = c.play(t, linetest.Caller, s, a, &out) })
@@ -90,6 +104,15 @@ func (c call) run(t *testing.T) outcome {
 
 func (c call) play(t *testing.T, side linetest.Side, e *t30.Engine, l *linetest.End, out *outcome) t30.Report {
 	defer l.HangUp()
+	stored, confirmed, doc := &out.stored, &out.confirmed, c.pages
+	if c.offered != nil {
+		doc = [][][]byte{linetest.Caller: c.pages, linetest.Called: c.offered}[side]
+		if side == linetest.Caller {
+			stored = &out.fetched
+		} else {
+			confirmed = &out.handed
+		}
+	}
 	var in t30.Event
 	judged := 0
 	for step := range maxSteps {
@@ -109,8 +132,9 @@ func (c call) play(t *testing.T, side linetest.Side, e *t30.Engine, l *linetest.
 			if o.Page < len(c.formats) {
 				in.Format = c.formats[o.Page]
 			}
+			in.Separate = c.separate > 0 && o.Page == c.separate
 		case t30.Code:
-			in.Data = c.pages[o.Page]
+			in.Data = doc[o.Page]
 		case t30.Judge:
 			in.Quality = t30.Quality{Rows: 1000}
 			if judged < len(c.quality) {
@@ -119,14 +143,14 @@ func (c call) play(t *testing.T, side linetest.Side, e *t30.Engine, l *linetest.
 			judged++
 		case t30.Store:
 			if in.Err = c.storeErr; in.Err == nil {
-				if o.Page != len(out.stored) {
-					t.Errorf("page %d stored as %d", len(out.stored), o.Page)
+				if o.Page != len(*stored) {
+					t.Errorf("page %d stored as %d", len(*stored), o.Page)
 				}
-				out.stored = append(out.stored, bytes.Clone(o.Data))
+				*stored = append(*stored, bytes.Clone(o.Data))
 			}
 		case t30.Confirm:
 			if in.Err = c.confirmErr; in.Err == nil {
-				out.confirmed = append(out.confirmed, o.Page)
+				*confirmed = append(*confirmed, o.Page)
 			}
 		case t30.Done:
 			return o.Report

@@ -9,6 +9,7 @@ import (
 type exchange struct {
 	say     []line.Signal
 	answers map[FCF]func(frame []byte) Order
+	silent  status.Code // how the call ends if none of them comes
 	tries   int
 	odd     bool // the last try was answered, but with something out of place
 }
@@ -16,11 +17,14 @@ type exchange struct {
 // ask says the command and waits T4 for the response, up to three times
 // (T.30 5.4.2), whatever asked for the repetition.
 func (s *sender) ask(x *exchange) Order {
+	if x.silent == status.OK {
+		x.silent = status.NoResponse
+	}
 	if x.tries++; x.tries > maxTries {
 		if x.odd {
 			return s.fail(status.BadResponse, nil)
 		}
-		return s.fail(status.NoResponse, nil)
+		return s.fail(x.silent, nil)
 	}
 	return s.say(func(Event) Order {
 		return s.hear(line.Listen{Timeout: T4}, func(m message) Order { return s.answered(x, m) })

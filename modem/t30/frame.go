@@ -185,6 +185,16 @@ func (m *frameMap) String() string {
 	return b.String()
 }
 
+// shownOctets of non-standard facilities are printed.
+const shownOctets = 8
+
+func more(octets int) string {
+	if octets <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(" and %d octets more", octets)
+}
+
 // Describe prints a frame with its fields decoded, as a transcript does.
 func Describe(frame []byte) string {
 	f, fif := fcfOf(frame), hdlc.FIF(frame)
@@ -200,6 +210,8 @@ func Describe(frame []byte) string {
 		}
 	case CSI, TSI, CIG, SUB, SEP, PSA:
 		return fmt.Sprintf("%v %q", f, parseStation(fif))
+	case NSF, NSC, NSS: // T.35: country, provider
+		return fmt.Sprintf("%v % X%s", f, fif[:min(len(fif), shownOctets)], more(len(fif)-shownOctets))
 	case PWD, SID:
 		return f.String() + " (not shown)"
 	case PPS:

@@ -175,7 +175,7 @@ func (s *sender) waitReady() Order {
 		p.busy = s.now
 	}
 	if p.rnrs++; p.rnrs > maxRNR || s.now-p.busy > T5 {
-		return s.fail(status.NoResponse, nil)
+		return s.fail(status.RemoteBusy, nil)
 	}
 	return s.ask(&exchange{say: []line.Signal{s.command(RR)}, answers: s.partialAnswers()})
 }

@@ -188,7 +188,7 @@ func (s *sender) train() Order {
 		optional = append(optional, option{fcf: SID, text: s.cfg.SenderID})
 	}
 	dcs := s.identification(s.frame(true, DCS, session.Append(nil)...), optional...)
-	x := &exchange{say: []line.Signal{dcs, {Kind: line.Training, Rate: s.trying}}}
+	x := &exchange{say: []line.Signal{dcs, {Kind: line.Training, Rate: s.trying}}, silent: status.NoTrainResponse}
 	lost := func([]byte) Order { return s.ask(x) }
 	x.answers = map[FCF]func([]byte) Order{
 		CFR: func([]byte) Order { return s.prepare() },

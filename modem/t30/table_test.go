@@ -32,6 +32,13 @@ func answer(f t30.FCF, fif ...byte) lt.Damage {
 	return lt.Replace(hdlc.Append(nil, true, byte(f), fif...))
 }
 
+// say has a V.21 frame come in place of an image signal.
+func say(f t30.FCF, fif ...byte) lt.Damage {
+	return func(t *lt.Transmission) {
+		t.Signal = line.Signal{Kind: line.Frames, Rate: line.V21, Frames: [][]byte{hdlc.Append(nil, true, byte(f), fif...)}}
+	}
+}
+
 type row struct {
 	name   string
 	call   call
@@ -76,6 +83,10 @@ func calls() []row {
 	slow.maxRate = line.V27ter4800
 	v29 := ecm(4000)
 	v29.receiver[dis.Rate] = dis.V27terV29
+	small := ecm(4000)
+	small.receiver[dis.Prefer64] = 1
+	apart := non(3000, 3000)
+	apart.separate = 1
 	zero := t30.Quality{}
 	empty := ecm(2000)
 	empty.quality = []t30.Quality{zero}
@@ -91,6 +102,10 @@ func calls() []row {
 		{"resumed", resume, want{confirmed: 2, stored: []int{1, 2}}, false, "PPS-EOP page 1"},
 		{"limited rate", slow, ok(1), false, "V.27ter 4800"},
 		{"receiver without V.17", v29, ok(1), false, "V.29 9600"},
+		{"octets in frames of 64", small, ok(1), false, "64-octet frames"},
+		{"two documents", apart, ok(2), true, "EOM"},
+		{"CRP after CFR", with(ecm(2000), lt.When(lt.Nth(blocks, 1), say(t30.CRP))), ok(1), false, "CRP"},
+		{"CRP after FTT", with(ecm(2000), lt.When(lt.Nth(tcf, 1), lt.Garble), lt.When(sender(t30.DCS, 2), answer(t30.CRP)), lt.When(lt.Nth(tcf, 2), lt.Lose)), ok(1), false, "CRP"},
 		{"ecm change of format", mixed(ecm(2000, 3000)), ok(2), true, "PPS-EOM"},
 		{"plain change of format", mixed(non(2000, 3000)), ok(2), false, "EOM"},
 
@@ -146,7 +161,7 @@ func calls() []row {
 		{"ecm CTR lost", with(ecm(2000), lt.When(lt.Nth(blocks, 1, 2, 3, 4), lt.BadFrames()), lt.When(receiver(t30.CTR, 1), lt.Lose)), ok(1), false, ""},
 		{"ecm beyond correction", with(ecm(2000), lt.When(blocks, lt.BadFrames())), want{sent: status.ECMFailed, received: status.PageAbandoned, stored: []int{}}, false, "EOR-EOP"},
 		{"ecm RNR", with(ecm(2000), lt.When(receiver(t30.MCF, 1, 2), answer(t30.RNR))), ok(1), true, "RR"},
-		{"ecm RNR for ever", with(ecm(2000), lt.When(receiver(t30.MCF), answer(t30.RNR))), want{sent: status.NoResponse}, false, "RR"},
+		{"ecm RNR for ever", with(ecm(2000), lt.When(receiver(t30.MCF), answer(t30.RNR))), want{sent: status.RemoteBusy}, false, "RR"},
 		{"ecm empty PPR", with(ecm(2000), lt.When(receiver(t30.MCF, 1), answer(t30.PPR, make([]byte, 32)...))), ok(1), false, "PPR none"},
 		{"ecm short PPR", with(ecm(2000), lt.When(receiver(t30.MCF, 1), answer(t30.PPR, 1))), want{sent: status.BadResponse}, false, ""},
 		{"ecm EOR", with(ecm(2000), lt.When(sender(t30.PPS), answer(t30.EOR, byte(t30.EOP)))), want{sent: status.BadResponse, received: status.PageAbandoned, stored: []int{}}, false, "ERR"},
@@ -157,7 +172,7 @@ func calls() []row {
 		{"DCN for CFR", with(ecm(2000), lt.When(receiver(t30.CFR), answer(t30.DCN))), want{sent: status.Disconnected, received: status.LineDropped, stored: []int{}}, false, ""},
 		{"DCN for last MCF", with(non(6000), lt.When(receiver(t30.MCF), answer(t30.DCN))), want{sent: status.Disconnected}, false, ""},
 		{"DCN lost", with(ecm(2000), lt.When(sender(t30.DCN), lt.Lose)), ok(1), false, ""},
-		{"no answer to DCS", with(ecm(2000), lt.When(sender(t30.DCS), lt.Lose), lt.When(tcf, lt.Lose)), want{sent: status.NoResponse, received: status.SenderLeft, stored: []int{}}, false, ""},
+		{"no answer to DCS", with(ecm(2000), lt.When(sender(t30.DCS), lt.Lose), lt.When(tcf, lt.Lose)), want{sent: status.NoTrainResponse, received: status.SenderLeft, stored: []int{}}, false, ""},
 		{"block lost for longer than T2", with(ecm(20000), lt.When(lt.Nth(blocks, 1), lt.Lose)), want{sent: status.LineDropped, received: status.NoCommand, stored: []int{}}, false, ""},
 		{"no fax machine", with(ecm(2000), lt.When(receiver(t30.DIS), lt.Lose)), want{sent: status.NoIdentification, received: status.LineDropped, stored: []int{}}, false, ""},
 

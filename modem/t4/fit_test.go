@@ -89,9 +89,9 @@ func TestFitKeepsLines(t *testing.T) {
 func TestFitKeepsShape(t *testing.T) {
 	for _, c := range conversions() {
 		width := c.from.Width(c.paper)
-		// An inch from the middle of the page, 2 inches wide, 1 inch high.
-		page := NewBitmap(width, c.from.Y+c.from.Y/8)
-		for y := range c.from.Y {
+		// Around the middle of the page, 2 inches wide, half of one high.
+		page := NewBitmap(width, c.from.Y*9/16)
+		for y := range c.from.Y / 2 {
 			setRun(page.Row(y), width/2-c.from.X, width/2+c.from.X)
 		}
 		got, err := Fit(page, c.from, c.to, c.to.Width(c.taken))
@@ -107,7 +107,7 @@ func TestFitKeepsShape(t *testing.T) {
 		wide, high := float64(edges[1]-edges[0]), float64(height)
 		for name, v := range map[string][2]float64{
 			"width":  {wide, 2 * float64(c.to.X) * factor},
-			"height": {high, float64(c.to.Y) * factor},
+			"height": {high, float64(c.to.Y) / 2 * factor},
 			"left":   {float64(edges[0]), float64(got.Width)/2 - float64(c.to.X)*factor},
 		} {
 			if math.Abs(v[0]-v[1]) > 0.03*v[1]+1 {

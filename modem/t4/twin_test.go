@@ -180,16 +180,15 @@ func TestTwins(t *testing.T) {
 		if !got.Equal(b) || !clean(q, b.Height) {
 			t.Errorf("width %d: MH does not come back: %+v", width, q)
 		}
-		for _, k := range []int{1, 2, 4, 7} {
-			for _, rtc := range []bool{false, true} {
-				coded := AppendMR(nil, b, MROptions{K: k, RTC: rtc})
-				if !bytes.Equal(coded, twinMR(b, k, rtc)) {
-					t.Errorf("width %d: MR with K %d differs from its twin", width, k)
-				}
-				got, q := DecodeMR(coded, width, MaxRows)
-				if !got.Equal(b) || !clean(q, b.Height) {
-					t.Errorf("width %d: MR with K %d does not come back: %+v", width, k, q)
-				}
+		for _, k := range []int{2, 4} {
+			rtc := k == 4
+			coded := AppendMR(nil, b, MROptions{K: k, RTC: rtc})
+			if !bytes.Equal(coded, twinMR(b, k, rtc)) {
+				t.Errorf("width %d: MR with K %d differs from its twin", width, k)
+			}
+			got, q := DecodeMR(coded, width, MaxRows)
+			if !got.Equal(b) || !clean(q, b.Height) {
+				t.Errorf("width %d: MR with K %d does not come back: %+v", width, k, q)
 			}
 		}
 	}

@@ -259,6 +259,7 @@ func TestTown(t *testing.T) {
 	t.Run("busy, then cancelled in the queue", w.busy)
 	t.Run("cancelled on the line", w.cancelled)
 	t.Run("logged out for good", w.loggedOut)
+	t.Run("the next of a name", w.namesake)
 	t.Run("bad documents", w.badDocuments)
 	t.Run("what a crash left in the spool", w.spool)
 	t.Run("a client goes on elsewhere", w.elsewhere)
@@ -383,6 +384,51 @@ func (w *town) loggedOut(t *testing.T) {
 	}
 	if _, err := c.Jobs(patience(t), fax.JobFilter{}); fax.KindOf(err) != fax.BadLogin {
 		t.Errorf("a connection that was open: %v", err)
+	}
+}
+
+// namesake: who has the name of an account that is gone has none of its faxes,
+// and its news do not go to the sessions of the one before.
+func (w *town) namesake(t *testing.T) {
+	admin := w.login("north", "admin")
+	add := func() {
+		t.Helper()
+		if err := admin.AddAccount(patience(t), "temp", password, fax.Individual); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add()
+	first := w.login("south", "temp")
+	job := send(t, first, "0301", 1)
+	until(t, first, job.ID, fax.EventSent)
+	if err := admin.DropAccount(patience(t), "temp"); err != nil {
+		t.Fatal(err)
+	}
+	add()
+	second := w.login("south", "temp")
+	jobs, in := must(second.Jobs(patience(t), fax.JobFilter{}))(t), must(second.Inbox(patience(t), 0))(t)
+	if len(jobs) != 0 || len(in) != 0 {
+		t.Errorf("the second sees %+v, %+v", jobs, in)
+	}
+	if _, err := second.Job(patience(t), job.ID); fax.KindOf(err) != fax.NotFound {
+		t.Errorf("the first one's job: %v", err)
+	}
+	if all := must(admin.Jobs(patience(t), fax.JobFilter{All: true}))(t); !slices.ContainsFunc(all, func(j fax.Job) bool { return j.ID == job.ID }) {
+		t.Error("the administrator does not see the job any more")
+	}
+	until(t, second, send(t, second, "0301", 1).ID, fax.EventSent)
+	for {
+		select {
+		case d, open := <-first.Events():
+			if !open {
+				return
+			}
+			if d.Event.Fax != job.ID {
+				t.Errorf("the first is told of the second's fax: %+v", d)
+			}
+		default:
+			return
+		}
 	}
 }
 

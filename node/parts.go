@@ -83,6 +83,19 @@ func (p *parts) LastEvent(account string) (uint64, error) {
 	return p.cluster.Ledger().LastEvent(account)
 }
 
+// Void compares epochs. A higher one than this node knows is newer than its
+// ledger, and good.
+func (p *parts) Void(s presence.Session) (bool, error) {
+	if ended, err := p.cluster.Ledger().SessionEnded(s.ID); ended || err != nil {
+		return true, err
+	}
+	a, _, err := p.cluster.Ledger().Account(s.Account)
+	if fax.KindOf(err) == fax.NotFound {
+		return true, nil
+	}
+	return s.Epoch < a.Epoch, err
+}
+
 func (p *parts) Secret(session string) string {
 	return desk.Secret(p.cluster.SessionKey(), session)
 }

@@ -94,7 +94,8 @@ func appendItem(b []byte, e entry) []byte {
 		b = appendText(b, s.Account)
 		b = appendText(b, string(addr))
 		b = appendText(b, s.Fingerprint)
-		return binary.AppendUvarint(b, uint64(s.Since))
+		b = binary.AppendUvarint(b, uint64(s.Since))
+		return binary.AppendUvarint(b, s.Epoch)
 	case kindLine:
 		l := e.item.line
 		for _, text := range []string{l.Number, l.State, l.Job, l.Kind} {
@@ -208,7 +209,7 @@ func (d *decoder) entry(node string) entry {
 			d.fail()
 		}
 		s.Fingerprint = d.text()
-		s.Since = fax.Millis(d.number(MaxStamp))
+		s.Since, s.Epoch = fax.Millis(d.number(MaxStamp)), d.number(MaxStamp)
 		e.item.session = s
 	case kindLine:
 		l := fax.LineState{Node: node, Name: e.key.id, Number: d.text(), State: d.text(), Job: d.text(), Kind: d.text()}

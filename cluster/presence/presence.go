@@ -42,6 +42,7 @@ type Session struct {
 	Addr        netip.AddrPort // where to dial for notifications; not valid if the client cannot be dialled
 	Fingerprint string         // hex SHA-256 of the certificate of the client's listener
 	Since       fax.Millis
+	Epoch       uint64 // of the account, when the session was opened
 }
 
 // Load is how busy a node is.

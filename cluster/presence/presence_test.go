@@ -14,7 +14,7 @@ import (
 
 func session(id, account string) Session {
 	return Session{ID: id, Account: account, Addr: netip.MustParseAddrPort("192.0.2.7:1500"),
-		Fingerprint: strings.Repeat("ab", 32), Since: 1000}
+		Fingerprint: strings.Repeat("ab", 32), Since: 1000, Epoch: 7}
 }
 
 // must is for puts that have no reason to fail.

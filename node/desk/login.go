@@ -1,7 +1,6 @@
 package desk
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -123,7 +122,7 @@ func (d *Desk) open(a fax.Account, id string, l fax.Login, how string) (fax.Sess
 	if err != nil {
 		return fax.Session{}, err
 	}
-	p := presence.Session{ID: id, Account: a.Name, Node: d.cfg.Node, Since: fax.At(at)}
+	p := presence.Session{ID: id, Account: a.Name, Node: d.cfg.Node, Since: fax.At(at), Epoch: a.Epoch}
 	callback := "none"
 	if l.Callback != nil {
 		// The address is the one the node sees, never one that a client names.
@@ -148,8 +147,8 @@ func (d *Desk) open(a fax.Account, id string, l fax.Login, how string) (fax.Sess
 func (d *Desk) Attach(s fax.Session, push func([]fax.Event) error) (detach func()) {
 	d.here.come(s.ID)
 	undo := d.cfg.Notifier.Attach(s.ID, s.Account, s.Last, func(events []fax.Event) error {
-		if over, err := d.over(s.ID); over || err != nil { // logged out at another node
-			return cmp.Or(err, errVoid)
+		if _, err := d.who(s, 0); err != nil { // it may have ended at another node
+			return err
 		}
 		return push(events)
 	})

@@ -12,6 +12,7 @@ import (
 type lastResort struct {
 	send    func([]fax.Event) error
 	waiting []waiting // by number
+	early   []uint64  // acknowledged before this node heard of them
 }
 
 // waiting is an event and when this node saw it.
@@ -62,6 +63,7 @@ func (n *Notifier) Ack(id string, seqs []uint64) {
 		return
 	}
 	if s.last != nil {
+		s.last.ahead(seqs, s.seen)
 		s.last.waiting = slices.DeleteFunc(s.last.waiting, func(w waiting) bool { return slices.Contains(seqs, w.event.Seq) })
 	}
 	if s.caller != nil {
@@ -69,7 +71,22 @@ func (n *Notifier) Ack(id string, seqs []uint64) {
 	}
 }
 
+// ahead notes acknowledgements of events that another node has told and this
+// one has not seen.
+func (l *lastResort) ahead(seqs []uint64, seen uint64) {
+	for _, seq := range seqs {
+		if seq > seen && len(l.early) < MaxPending {
+			l.early = append(l.early, seq)
+		}
+	}
+}
+
 func (l *lastResort) add(e fax.Event, now time.Time) {
+	early := slices.Contains(l.early, e.Seq)
+	l.early = slices.DeleteFunc(l.early, func(seq uint64) bool { return seq <= e.Seq })
+	if early {
+		return
+	}
 	if len(l.waiting) >= MaxPending {
 		l.waiting = slices.Delete(l.waiting, 0, 1) // the client sees the gap and asks
 	}

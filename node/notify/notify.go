@@ -37,6 +37,9 @@ type Cluster interface {
 	Sessions() []presence.Session
 	Events(account string, after uint64, limit int) ([]fax.Event, error)
 	LastEvent(account string) (uint64, error)
+	// Void reports that a session must not be told anything any more: it was
+	// ended, or its account or its password is another one now.
+	Void(s presence.Session) (bool, error)
 	// Secret is what the client of a session waits to hear first.
 	Secret(session string) string
 }
@@ -220,6 +223,13 @@ func (n *Notifier) newsLocked(s *session, newest map[string]uint64, now time.Tim
 		}
 		newest[account] = last
 	}
+	if s.seen >= last {
+		return nil
+	}
+	void, err := n.cfg.Cluster.Void(s.Session)
+	if err != nil {
+		return err
+	}
 	for s.seen < last {
 		events, err := n.cfg.Cluster.Events(account, s.seen, readAtOnce)
 		if err != nil {
@@ -230,7 +240,7 @@ func (n *Notifier) newsLocked(s *session, newest map[string]uint64, now time.Tim
 		}
 		for _, e := range events {
 			s.seen = e.Seq
-			if s.caller != nil && e.Node == n.cfg.Node {
+			if s.caller != nil && !void && e.Node == n.cfg.Node {
 				s.caller.tell(e)
 			}
 			if s.last != nil {

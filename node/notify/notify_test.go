@@ -28,6 +28,7 @@ var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 type cluster struct {
 	mu       sync.Mutex
 	sessions []presence.Session
+	void     string // id of a session
 	events   []fax.Event
 	bells    []chan struct{}
 }
@@ -49,6 +50,12 @@ func (c *cluster) LastEvent(string) (uint64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return uint64(len(c.events)), nil
+}
+
+func (c *cluster) Void(s presence.Session) (bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return s.ID == c.void, nil
 }
 
 func (c *cluster) Secret(session string) string { return "secret of " + session }
@@ -291,6 +298,51 @@ func TestLogout(t *testing.T) {
 	time.Sleep(100 * time.Millisecond)
 	if len(cl.told) != 0 {
 		t.Errorf("told %+v after logout", <-cl.told)
+	}
+}
+
+// TestAckFirst: an event that the client has from another node before its home
+// knows of it is not told again.
+func TestAckFirst(t *testing.T) {
+	t.Parallel() // because it waits
+	c := &cluster{}
+	north := c.open(t, "north", near)
+	own := make(chan []fax.Event, 10)
+	defer north.Attach("s1", "reception", 0, func(e []fax.Event) error { own <- e; return nil })()
+	north.Ack("s1", []uint64{1, 3})
+	for range 3 {
+		c.happens("south")
+	}
+	var told []uint64
+	for len(told) == 0 || told[len(told)-1] < 2 {
+		for _, e := range next(t, own) {
+			told = append(told, e.Seq)
+		}
+	}
+	time.Sleep(200 * time.Millisecond)
+	if len(own) != 0 || !slices.Equal(told, []uint64{2}) {
+		t.Errorf("told %d, and %d times more; want 2 alone", told, len(own))
+	}
+}
+
+// TestVoid: a session that is void is shown until its connection ends, but told
+// nothing.
+func TestVoid(t *testing.T) {
+	c, first, second := &cluster{}, newClient(t, "s1"), newClient(t, "s2")
+	c.logIn(first.session)
+	c.logIn(second.session)
+	c.open(t, "north", near)
+	c.happens("north")
+	next(t, first.told)
+	next(t, second.told)
+	c.change(func() { c.void = "s1" })
+	for range 3 {
+		c.happens("north")
+		next(t, second.told)
+	}
+	time.Sleep(100 * time.Millisecond)
+	if len(first.told) != 0 {
+		t.Errorf("a void session was told %+v", <-first.told)
 	}
 }
 

@@ -61,13 +61,14 @@ func (l *Ledger) JobOf(account, id string) (job fax.Job, err error) {
 			return err
 		}
 		r, err := readOne[jobRecord](tx, inJobs, id, "job", id)
-		if err == nil && !r.owner().is(o) {
-			err = notThere("job", id)
+		switch {
+		case err != nil:
+			return err
+		case !r.owner().is(o):
+			return notThere("job", id)
 		}
-		if err == nil {
-			job = r.Job
-		}
-		return err
+		job = r.Job
+		return nil
 	})
 	return job, err
 }
@@ -160,13 +161,14 @@ func (l *Ledger) ReceivedBy(account, id string) (f fax.ReceivedFax, err error) {
 			return err
 		}
 		r, err := readOne[receivedRecord](tx, inReceived, id, "received fax", id)
-		if err == nil && !r.isFor(o) {
-			err = notThere("received fax", id)
+		switch {
+		case err != nil:
+			return err
+		case !r.isFor(o):
+			return notThere("received fax", id)
 		}
-		if err == nil {
-			f = r.ReceivedFax
-		}
-		return err
+		f = r.ReceivedFax
+		return nil
 	})
 	return f, err
 }

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/faxmesh/faxmesh/modem/line"
+	"github.com/faxmesh/faxmesh/test/interop/lab"
+)
+
+// The programs.
+const (
+	faxmesh = "faxmesh"
+	efax    = "efax"
+	hylafax = "hylafax"
+)
+
+// row is one call to make.
+type row struct {
+	from, to string
+	mode     lab.Mode
+	pages    int
+	weather  weather
+}
+
+// weather is a state of the line with its name.
+type weather struct {
+	name string
+	lab.Weather
+	harmless bool // a call has to succeed
+}
+
+func (r row) String() string {
+	ecm := "no ECM"
+	if r.mode.ECM {
+		ecm = "ECM"
+	}
+	text := fmt.Sprintf("%-7s -> %-7s  %-6s %-3s  %-12s  %d", r.from, r.to, ecm, r.mode.Coding, r.mode.Rate, r.pages)
+	return fmt.Sprintf("%s page%-1s  %-16s", text, map[bool]string{true: "s"}[r.pages > 1], r.weather.name)
+}
+
+// has says whether the row's line contains all the words.
+func (r row) has(words string) bool {
+	text := strings.Join(strings.Fields(r.String()), " ")
+	for _, word := range strings.Split(words, ",") {
+		if !strings.Contains(text, strings.TrimSpace(word)) {
+			return false
+		}
+	}
+	return true
+}
+
+// speed is how fast the row's line may go. HylaFAX's daemon looks at its
+// terminal each 100 ms of wall time, which without ECM is too late for a page
+// at more than twice the speed of the line.
+func (r row) speed(asked float64) float64 {
+	const hylafaxLimit = 2
+	if (r.from == hylafax || r.to == hylafax) && !r.mode.ECM {
+		return min(asked, hylafaxLimit)
+	}
+	return asked
+}
+
+// pairs are the programs that call one another, and the codings that the
+// sender has with ECM and without.
+var pairs = []struct {
+	from, to   string
+	ecm, plain []string
+}{
+	{faxmesh, faxmesh, []string{"MMR", "MH"}, []string{"MH"}},
+	{faxmesh, hylafax, []string{"MMR", "MH"}, []string{"MH"}},
+	{hylafax, faxmesh, []string{"MMR", "MR", "MH"}, []string{"MR", "MH"}},
+	{faxmesh, efax, nil, []string{"MH"}},
+	{efax, faxmesh, nil, []string{"MH"}},
+}
+
+var rates = []line.Rate{line.V17x14400, line.V29x9600, line.V27ter4800}
+
+// leftOut says what the matrix lacks, and why.
+func leftOut() []string {
+	return []string{
+		"left out: faxmesh sends no MR, so its calls are in MMR and MH",
+		"left out: efax has no ECM, no MR and no MMR; faxmesh chooses what it sends, so efax gets MH alone",
+	}
+}
+
+// matrix are the calls on lines without fault.
+func matrix() []row {
+	var rows []row
+	for _, pages := range []int{1, 5} {
+		for _, rate := range rates {
+			for _, p := range pairs {
+				for _, coding := range p.ecm {
+					rows = append(rows, row{from: p.from, to: p.to, mode: lab.Mode{ECM: true, Coding: coding, Rate: rate}, pages: pages})
+				}
+				for _, coding := range p.plain {
+					rows = append(rows, row{from: p.from, to: p.to, mode: lab.Mode{Coding: coding, Rate: rate}, pages: pages})
+				}
+			}
+		}
+	}
+	return rows
+}
+
+// weathers are the bad lines.
+var weathers = []weather{
+	{"delay 300 ms", lab.Weather{Delay: 300 * time.Millisecond}, true},
+	{"echo 25 dB", lab.Weather{Echo: 25, EchoDelay: 30 * time.Millisecond}, true},
+	{"noise, loss 8", lab.Weather{Noise: -50, Loss: 8}, true},
+	{"noise, loss 12", lab.Weather{Noise: -50, Loss: 12}, false},
+	{"noise, loss 14", lab.Weather{Noise: -50, Loss: 14}, false},
+	{"slips", lab.Weather{Slip: 40000}, false},
+	{"drops", lab.Weather{DropEvery: 8 * time.Second, DropFor: 20 * time.Millisecond}, false},
+	{"cut at 20 s", lab.Weather{Cut: 20 * time.Second}, false},
+}
+
+// impaired are the calls on bad lines.
+func impaired() []row {
+	var rows []row
+	for _, w := range weathers {
+		for _, p := range pairs {
+			if len(p.ecm) > 0 {
+				rows = append(rows, row{p.from, p.to, lab.Mode{ECM: true, Coding: p.ecm[0], Rate: rates[0]}, 2, w})
+			}
+			rows = append(rows, row{p.from, p.to, lab.Mode{Coding: p.plain[0], Rate: rates[0]}, 2, w})
+		}
+	}
+	return rows
+}
+
+// batch are rows for one exchange.
+type batch struct {
+	speed float64
+	rows  []row
+}
+
+// maxBatch keeps the lanes equally busy.
+const maxBatch = 8
+
+// batches puts rows together that can share an exchange.
+func batches(rows []row, asked float64) []batch {
+	var all []batch
+	open := map[string]int{} // the batch that still takes rows
+	for _, r := range rows {
+		key := fmt.Sprint(r.weather.name, r.speed(asked))
+		i, ok := open[key]
+		if !ok || len(all[i].rows) == maxBatch {
+			i = len(all)
+			all = append(all, batch{speed: r.speed(asked)})
+			open[key] = i
+		}
+		all[i].rows = append(all[i].rows, r)
+	}
+	return all
+}
+
+// lineTime is the longest that the row's call may take in line time: a page may
+// be repeated, at a lower rate, but not for ever.
+func (r row) lineTime() time.Duration {
+	const page = 60000 * 8 // bits, in the worst coding
+	perPage := page/r.mode.Rate.BitsPerSecond() + 15
+	if r.weather.name == "" {
+		return time.Duration(90+2*r.pages*perPage) * time.Second
+	}
+	return time.Duration(300+6*r.pages*perPage) * time.Second
+}

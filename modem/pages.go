@@ -86,18 +86,27 @@ func (s *sending) page(i int) (Page, error) {
 // code codes a page for the line, least significant bit first.
 func code(b *t4.Bitmap, s dis.Session) []byte {
 	var data []byte
-	if s[dis.MMR] != 0 {
+	switch s.Coding() {
+	case "MMR":
 		data = t4.AppendMMR(nil, b)
-	} else {
-		opt := t4.MHOptions{RTC: true}
-		if rate, ok := s.LineRate(); ok && s[dis.ECM] == 0 {
-			ms := int(s.MinScanTime().Milliseconds())
-			opt.MinBits = (rate.BitsPerSecond()*ms + 999) / 1000
-		}
-		data = t4.AppendMH(nil, b, opt)
+	case "MR":
+		k := min(s.Format().Resolution.K(), t4.MaxPlainK)
+		data = t4.AppendMR(nil, b, t4.MROptions{K: k, MinBits: minBits(s), RTC: true})
+	default:
+		data = t4.AppendMH(nil, b, t4.MHOptions{MinBits: minBits(s), RTC: true})
 	}
 	t4.Reverse(data)
 	return data
+}
+
+// minBits is the least length of a coded line, which ECM does not need.
+func minBits(s dis.Session) int {
+	rate, ok := s.LineRate()
+	if !ok || s[dis.ECM] != 0 {
+		return 0
+	}
+	ms := int(s.MinScanTime().Milliseconds())
+	return (rate.BitsPerSecond()*ms + 999) / 1000
 }
 
 // receiving takes pages in.

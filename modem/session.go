@@ -17,6 +17,7 @@ import (
 type Options struct {
 	NoECM   bool
 	NoMMR   bool
+	NoMR    bool
 	MaxRate line.Rate    // highest rate; V21: no limit
 	Log     *slog.Logger // nil: nothing is logged
 	// NonStandard is the content of NSF and NSC, from the T.35 country code on;
@@ -59,6 +60,9 @@ func (m *phoneModem) capabilities(send, receive bool) dis.Capabilities {
 	}
 	if m.opt.NoMMR {
 		c[dis.MMR] = 0
+	}
+	if m.opt.NoMR {
+		c[dis.MR] = 0
 	}
 	return c
 }

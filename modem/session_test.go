@@ -113,8 +113,10 @@ func TestPagesArriveAsTheyWere(t *testing.T) {
 		rate     line.Rate
 	}{
 		{"MMR", modem.Options{}, modem.Options{}, "MMR", true, line.V17x14400},
-		{"MH with ECM", modem.Options{NoMMR: true}, modem.Options{}, "MH", true, line.V17x14400},
-		{"without ECM", modem.Options{}, modem.Options{NoECM: true}, "MH", false, line.V17x14400},
+		{"MR with ECM", modem.Options{NoMMR: true}, modem.Options{}, "MR", true, line.V17x14400},
+		{"MH with ECM", modem.Options{NoMMR: true}, modem.Options{NoMR: true}, "MH", true, line.V17x14400},
+		{"without ECM", modem.Options{}, modem.Options{NoECM: true}, "MR", false, line.V17x14400},
+		{"MH without ECM", modem.Options{NoMR: true}, modem.Options{NoECM: true}, "MH", false, line.V17x14400},
 		{"slow sender", modem.Options{MaxRate: line.V17x12000}, modem.Options{}, "MMR", true, line.V17x12000},
 		{"slow receiver", modem.Options{}, modem.Options{MaxRate: line.V27ter4800}, "MMR", true, line.V27ter4800},
 	} {

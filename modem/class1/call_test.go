@@ -96,10 +96,10 @@ func TestCalls(t *testing.T) {
 		needs  string // what the dialogue cannot have done without
 	}{
 		{"ECM", modem.Options{}, class1.Config{}, exchange.Conditions{}, "MMR", line.V17x14400, "PPS"},
-		{"no ECM", modem.Options{NoECM: true}, class1.Config{}, exchange.Conditions{}, "MH", line.V17x14400, "MPS"},
-		{"not adaptive", modem.Options{NoECM: true}, class1.Config{Bugs: class1.Bugs{NoAdaptive: true}}, exchange.Conditions{}, "MH", line.V17x14400, "MPS"},
+		{"no ECM", modem.Options{NoECM: true}, class1.Config{}, exchange.Conditions{}, "MR", line.V17x14400, "MPS"},
+		{"not adaptive", modem.Options{NoECM: true}, class1.Config{Bugs: class1.Bugs{NoAdaptive: true}}, exchange.Conditions{}, "MR", line.V17x14400, "MPS"},
 		{"long way", modem.Options{}, class1.Config{}, exchange.Conditions{Delay: 300 * time.Millisecond}, "MMR", line.V17x14400, "PPS"},
-		{"no delay", modem.Options{NoECM: true}, class1.Config{}, exchange.Conditions{Delay: -1}, "MH", line.V17x14400, "MPS"},
+		{"no delay", modem.Options{NoECM: true}, class1.Config{}, exchange.Conditions{Delay: -1}, "MR", line.V17x14400, "MPS"},
 		{"noise", modem.Options{}, class1.Config{}, exchange.Conditions{Image: 5e-5}, "MMR", line.V17x14400, "PPR"},
 		{"noise in V.21", modem.Options{}, class1.Config{}, exchange.Conditions{Control: 1e-3}, "MMR", line.V17x14400, "bad frame"},
 		{"9600 at most", modem.Options{}, class1.Config{}, exchange.Conditions{Ceiling: 9600}, "MMR", line.V17x9600, "FTT"},

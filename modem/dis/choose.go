@@ -44,6 +44,9 @@ func Choose(remote, own Capabilities, page Format, rate line.Rate) (Session, err
 	} else {
 		s[ScanTime] = ScanTimeNone
 	}
+	if s[MMR] != 0 {
+		s[MR] = 0 // one coding
+	}
 	return s, nil
 }
 

@@ -67,7 +67,7 @@ var table = [fields]row{
 	Receive:   {name: "receive", first: 10, bits: 1, choose: receiving},
 	Rate:      {name: "rate", first: 11, bits: 4, dis: modulationNames, dcs: rateName},
 	Fine:      {name: "fine", first: 15, bits: 1},
-	MR:        {name: "MR", first: 16, bits: 1},
+	MR:        {name: "MR", first: 16, bits: 1, choose: both},
 	Width:     {name: "width", first: 17, bits: 2, dis: widthName, dcs: widthName},
 	Length:    {name: "length", first: 19, bits: 2, dis: lengthName, dcs: lengthName, choose: longer},
 	ScanTime:  {name: "scan line time", first: 21, bits: 3, dis: scanTimeNames, dcs: scanTimeName},

@@ -77,7 +77,7 @@ func TestRates(t *testing.T) {
 }
 
 func TestChoose(t *testing.T) {
-	own := Capabilities{Receive: 1, Rate: V27terV29V17, Fine: 1, Superfine: 1, Width: Width303, Length: Unlimited, ScanTime: ScanTimeNone, ECM: 1, MMR: 1}
+	own := Capabilities{Receive: 1, Rate: V27terV29V17, Fine: 1, Superfine: 1, MR: 1, Width: Width303, Length: Unlimited, ScanTime: ScanTimeNone, ECM: 1, MMR: 1}
 	plain := Capabilities{Receive: 1, Rate: V29, Fine: 1, ScanTime: 3} // 20/10 ms
 	for _, c := range []struct {
 		name   string
@@ -88,6 +88,7 @@ func TestChoose(t *testing.T) {
 	}{
 		{"all", own, Format{1728, t4.Fine}, "receive, V.29 9600, fine, 215 mm, unlimited, 0 ms, ECM, MMR", nil},
 		{"wide", own, Format{2432, t4.Superfine}, "receive, V.29 9600, 303 mm, unlimited, 0 ms, ECM, MMR, superfine", nil},
+		{"MR", Capabilities{Receive: 1, Rate: V29, MR: 1, ScanTime: 7}, Format{1728, t4.Standard}, "receive, V.29 9600, MR, 215 mm, A4, 0 ms", nil},
 		{"plain", plain, Format{1728, t4.Standard}, "receive, V.29 9600, 215 mm, A4, 20 ms", nil},
 		{"plain fine", plain, Format{1728, t4.Fine}, "receive, V.29 9600, fine, 215 mm, A4, 10 ms", nil},
 		{"MMR without ECM", Capabilities{Rate: V29, MMR: 1, ScanTime: 7}, Format{1728, t4.Standard}, "receive, V.29 9600, 215 mm, A4, 0 ms", nil},

@@ -47,7 +47,7 @@ type Options struct {
 	ClientAddr    string // host:port at which clients reach this node
 
 	Copies   int                // of each document, DefaultCopies if 0
-	Timeouts consensus.Timeouts // of the agreement; longer ones suit nodes far apart
+	Timeouts consensus.Timeouts // of the agreement, the shortest; they grow with the round trips
 	Logger   *slog.Logger
 
 	Admin     string // Init: login name of the first administrator
@@ -145,6 +145,7 @@ func Open(ctx context.Context, opt Options) (_ *Cluster, err error) {
 	c.life.work.Go(c.attend)
 	c.life.work.Go(c.seeToVoters)
 	c.life.work.Go(c.serveJoins)
+	c.life.work.Go(c.keepPace)
 	return c, ctx.Err()
 }
 
@@ -228,6 +229,7 @@ func (c *Cluster) openCarriers(dir string) (err error) {
 	c.life.opened(c.server.Close)
 	c.server.Handle(methodPropose, c.handlePropose)
 	c.server.Handle(methodAttend, c.handleAttend)
+	c.server.Handle(methodEcho, c.handleEcho)
 	return nil
 }
 

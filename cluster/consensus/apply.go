@@ -152,6 +152,7 @@ func (n *Node) Leadership() <-chan bool { return n.leadership }
 const barrierWait = time.Minute
 
 func (n *Node) followLeadership() {
+	led := false
 	for {
 		select {
 		case leads := <-n.raft().LeaderCh():
@@ -162,9 +163,15 @@ func (n *Node) followLeadership() {
 				}
 				n.readyTerm.Store(term)
 			}
+			led = leads
 			n.announce(leads)
 		case <-n.machine.installs.stuck:
 			n.getUnstuck()
+		case <-n.restarted: // the next look is at another run's channel
+			if led {
+				led = false
+				n.announce(false)
+			}
 		case <-n.life.closing:
 			return
 		}

@@ -2,7 +2,6 @@ package consensus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/hashicorp/raft"
@@ -102,22 +101,4 @@ func (n *Node) votes() (votes bool, others int) {
 func (n *Node) otherVoters() int {
 	_, others := n.votes()
 	return others
-}
-
-// leadAlone has a node that alone votes elect itself at once: there is nobody
-// whose heartbeat it could wait for. No other node can have got a vote without
-// it, so it does not matter how old what it knows is.
-func (n *Node) leadAlone() error {
-	if votes, others := n.votes(); !votes || others > 0 {
-		return nil
-	}
-	// Raft looks at the clock when the timeout becomes shorter.
-	was := n.raft().ReloadableConfig()
-	longer := was
-	longer.HeartbeatTimeout++
-	longer.ElectionTimeout++
-	if err := errors.Join(n.raft().ReloadConfig(longer), n.raft().ReloadConfig(was)); err != nil {
-		return fmt.Errorf("hasten the election: %w", err)
-	}
-	return nil
 }

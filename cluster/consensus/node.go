@@ -29,33 +29,13 @@ const (
 	trailingLogs  = 10240 // entries kept behind a snapshot for slow followers
 )
 
-// Timeouts of the protocol. Zero values mean those of defaults.
-type Timeouts struct {
-	Heartbeat time.Duration // silence after which a follower looks for a leader
-	Election  time.Duration // length of one election
-	Lease     time.Duration // time without a majority after which a leader steps down
-	Commit    time.Duration // longest quiet time before a follower is told what is committed
-	Stream    time.Duration // to dial a node and to move one message
-	Apply     time.Duration // to take a command into the queue
-}
-
-// defaults are for nodes up to some 100 ms apart.
-var defaults = Timeouts{
-	Heartbeat: time.Second,
-	Election:  time.Second,
-	Lease:     500 * time.Millisecond,
-	Commit:    50 * time.Millisecond,
-	Stream:    10 * time.Second,
-	Apply:     5 * time.Second,
-}
-
 // Config is what a Node is made of.
 type Config struct {
 	Name     string // the node's own; to raft both id and address
 	Dir      string // log and snapshots
 	Machine  StateMachine
-	Stream   Stream // closed by Node.Close
-	Timeouts Timeouts
+	Stream   Stream   // closed by Node.Close
+	Timeouts Timeouts // the shortest; Pace makes them longer
 	Logger   *slog.Logger
 
 	openLog func(path string) (logStore, error) // openStore, but in tests of failing disks
@@ -74,6 +54,7 @@ type Node struct {
 
 	slots      chan struct{} // one for each command in flight
 	leadership chan bool
+	restarted  chan struct{} // rings
 	readyTerm  atomic.Uint64 // term in which this node leads with all applied
 	running    sync.WaitGroup
 	life       lifetime
@@ -85,8 +66,9 @@ type lifetime struct {
 	closing chan struct{}
 	err     error // set once closing is done
 
-	mu    sync.Mutex // held while raft is stopped and started
-	ended bool       // it is not started again
+	mu      sync.Mutex // held while raft is changed
+	ended   bool       // it is not started again
+	inForce Timeouts
 }
 
 // Open takes up where the files in cfg.Dir stand. A node that is in no cluster
@@ -116,13 +98,14 @@ func Open(cfg Config) (*Node, error) {
 		fence:      newFence(),
 		slots:      make(chan struct{}, MaxInFlight),
 		leadership: make(chan bool, 1),
-		life:       lifetime{closing: make(chan struct{})},
+		restarted:  make(chan struct{}, 1),
+		life:       lifetime{closing: make(chan struct{}), inForce: cfg.Timeouts.Over(0)},
 	}
 	n.fence.cut = n.transport.streams.cut
 	guard := &guard{fence: n.fence, patience: n.patience}
 	n.disk = &disk{store: store, guard: guard}
 	n.machine = &machine{state: cfg.Machine, guard: guard, installs: newInstalls()}
-	if err := n.start(); err != nil {
+	if err := n.startLocked(); err != nil { // nobody else knows it yet
 		return nil, errors.Join(err, n.transport.shut(), n.disk.Close())
 	}
 	n.running.Go(n.followLeadership)
@@ -133,8 +116,8 @@ func Open(cfg Config) (*Node, error) {
 // raft is what runs now.
 func (n *Node) raft() *raft.Raft { return n.current.Load() }
 
-// start lets raft run from what the files hold.
-func (n *Node) start() error {
+// startLocked lets raft run from what the files hold.
+func (n *Node) startLocked() error {
 	restore, err := recovery(n.machine.state.Applied(), n.disk, n.snapshots)
 	if err != nil {
 		return fmt.Errorf("compare log and state in %s: %w", n.cfg.Dir, err)
@@ -143,12 +126,12 @@ func (n *Node) start() error {
 	if err != nil {
 		return fmt.Errorf("make the log's cache: %w", err)
 	}
-	r, err := raft.NewRaft(raftConfig(n.cfg, n.log, restore), n.machine, cache, n.disk, n.snapshots, n.transport)
+	r, err := raft.NewRaft(raftConfig(n.cfg.Name, n.life.inForce, n.log, restore), n.machine, cache, n.disk, n.snapshots, n.transport)
 	if err != nil {
 		return fmt.Errorf("start the agreement: %w", err)
 	}
 	n.current.Store(r)
-	if err := n.leadAlone(); err != nil {
+	if err := n.leadAloneLocked(); err != nil {
 		n.shutdown()
 		return err
 	}
@@ -159,13 +142,13 @@ func (n *Node) start() error {
 // followers.
 const trailingCache = 512
 
-func raftConfig(cfg Config, log *logger, restore bool) *raft.Config {
+func raftConfig(name string, t Timeouts, log *logger, restore bool) *raft.Config {
 	c := raft.DefaultConfig()
-	c.LocalID = raft.ServerID(cfg.Name)
-	c.HeartbeatTimeout = cfg.Timeouts.Heartbeat
-	c.ElectionTimeout = cfg.Timeouts.Election
-	c.LeaderLeaseTimeout = cfg.Timeouts.Lease
-	c.CommitTimeout = cfg.Timeouts.Commit
+	c.LocalID = raft.ServerID(name)
+	c.HeartbeatTimeout = t.Heartbeat
+	c.ElectionTimeout = t.Election
+	c.LeaderLeaseTimeout = t.Lease
+	c.CommitTimeout = t.Commit
 	c.BatchApplyCh = true
 	c.SnapshotThreshold = snapshotEvery
 	c.TrailingLogs = trailingLogs
@@ -173,21 +156,6 @@ func raftConfig(cfg Config, log *logger, restore bool) *raft.Config {
 	c.NoLegacyTelemetry = true
 	c.Logger = log
 	return c
-}
-
-func (t Timeouts) orDefaults() Timeouts {
-	for _, p := range []struct {
-		to   *time.Duration
-		from time.Duration
-	}{
-		{&t.Heartbeat, defaults.Heartbeat}, {&t.Election, defaults.Election}, {&t.Lease, defaults.Lease},
-		{&t.Commit, defaults.Commit}, {&t.Stream, defaults.Stream}, {&t.Apply, defaults.Apply},
-	} {
-		if *p.to == 0 {
-			*p.to = p.from
-		}
-	}
-	return t
 }
 
 // Bootstrap makes this node the only voter of a new cluster. Refused if it has
@@ -202,7 +170,9 @@ func (n *Node) Bootstrap() error {
 	if err != nil {
 		return fmt.Errorf("make a cluster of one: %w", err)
 	}
-	return n.leadAlone()
+	n.life.mu.Lock()
+	defer n.life.mu.Unlock()
+	return n.leadAloneLocked()
 }
 
 // Failed is closed when this node's disk or state machine has failed. The node

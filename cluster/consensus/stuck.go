@@ -47,16 +47,23 @@ func (i *installs) installed(before, after uint64) {
 func (n *Node) reopen(change func() error) {
 	n.life.mu.Lock()
 	defer n.life.mu.Unlock()
-	if n.life.ended {
-		return
+	if !n.life.ended {
+		n.reopenLocked(change)
 	}
+}
+
+func (n *Node) reopenLocked(change func() error) {
 	n.shutdown()
 	err := change()
 	if err == nil {
-		err = n.start()
+		err = n.startLocked()
 	}
 	if err != nil {
 		n.fence.fail(fmt.Errorf("go on after a pause: %w", err))
+	}
+	select {
+	case n.restarted <- struct{}{}:
+	default:
 	}
 }
 

@@ -55,7 +55,7 @@ func (s *sending) do(o t30.Order) (in t30.Event) {
 	case t30.Code:
 		var p Page
 		if p, in.Err = s.page(o.Page); in.Err == nil {
-			in.Data = code(p.Image, o.Session)
+			in.Data, in.Err = code(p, o.Session)
 		}
 	case t30.Confirm:
 		if s.confirmed != nil {
@@ -79,24 +79,35 @@ func (s *sending) page(i int) (Page, error) {
 	if err != nil {
 		return Page{}, fmt.Errorf("page %d: %w", i+1, err)
 	}
+	if p.Resolution == (t4.Resolution{}) { // a file that tells none
+		p.Resolution = t4.Standard
+	}
 	s.held = [2]heldPage{s.held[1], {i, p}}
 	return p, nil
 }
 
-// code codes a page for the line, least significant bit first.
-func code(b *t4.Bitmap, s dis.Session) []byte {
+// code codes a page for the line, least significant bit first, in the shape that
+// the remote station takes.
+func code(p Page, s dis.Session) ([]byte, error) {
+	b, f := p.Image, s.Format()
+	if f != (dis.Format{Width: b.Width, Resolution: p.Resolution}) {
+		var err error
+		if b, err = t4.Fit(b, p.Resolution, f.Resolution, f.Width); err != nil {
+			return nil, err
+		}
+	}
 	var data []byte
 	switch s.Coding() {
 	case "MMR":
 		data = t4.AppendMMR(nil, b)
 	case "MR":
-		k := min(s.Format().Resolution.K(), t4.MaxPlainK)
+		k := min(f.Resolution.K(), t4.MaxPlainK)
 		data = t4.AppendMR(nil, b, t4.MROptions{K: k, MinBits: minBits(s), RTC: true})
 	default:
 		data = t4.AppendMH(nil, b, t4.MHOptions{MinBits: minBits(s), RTC: true})
 	}
 	t4.Reverse(data)
-	return data
+	return data, nil
 }
 
 // minBits is the least length of a coded line, which ECM does not need.

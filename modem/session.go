@@ -51,7 +51,8 @@ type phoneModem struct {
 // a call in which pages may go in these directions.
 func (m *phoneModem) capabilities(send, receive bool) dis.Capabilities {
 	c := dis.Capabilities{
-		dis.Receive: 1, dis.Rate: m.rates(send, receive), dis.Fine: 1, dis.Superfine: 1, dis.MR: 1,
+		dis.Receive: 1, dis.Rate: m.rates(send, receive), dis.MR: 1,
+		dis.Fine: 1, dis.Superfine: 1, dis.R300: 1, dis.R16: 1, dis.Inch: 1, dis.Metric: 1,
 		dis.Width: dis.Width303, dis.Length: dis.Unlimited, dis.ScanTime: dis.ScanTimeNone,
 		dis.ECM: 1, dis.MMR: 1, dis.SUB: 1,
 	}

@@ -9,9 +9,12 @@ import (
 	"testing"
 
 	"github.com/faxmesh/faxmesh/modem"
+	"github.com/faxmesh/faxmesh/modem/dis"
+	"github.com/faxmesh/faxmesh/modem/hdlc"
 	"github.com/faxmesh/faxmesh/modem/line"
 	lt "github.com/faxmesh/faxmesh/modem/line/linetest"
 	"github.com/faxmesh/faxmesh/modem/status"
+	"github.com/faxmesh/faxmesh/modem/t30"
 	"github.com/faxmesh/faxmesh/modem/t4"
 )
 
@@ -189,6 +192,24 @@ func TestPolling(t *testing.T) {
 	if len(came) != 1 || !came[0].Image.Equal(sent[0].Image) || len(fetched) != 2 ||
 		!fetched[0].Image.Equal(offered[0].Image) || !fetched[1].Image.Equal(offered[1].Image) || fetched[1].Index != 1 {
 		t.Errorf("%d pages came, %d fetched; not as they were", len(came), len(fetched))
+	}
+}
+
+// A receiver that has not the page's resolution gets it in its own.
+func TestPageIsFitted(t *testing.T) {
+	old := dis.Capabilities{dis.Receive: 1, dis.Rate: dis.V29, dis.ScanTime: dis.ScanTimeNone}
+	damage := lt.When(lt.Command(lt.Called, byte(t30.DIS)), lt.Replace(hdlc.Append(nil, true, byte(t30.DIS), old.Append(nil)...)))
+	doc := document{drawing(1, 2432, 400, t4.Fine), drawing(2, 1728, 100, t4.Standard)}
+	x := ring(t, t.Context(), modem.Outgoing{Pages: doc}, modem.Options{}, modem.Options{}, damage)
+	if x.sent.Status != status.OK || len(x.pages) != 2 {
+		t.Fatalf("ended %v with %d pages\n%s", x.sent.Status, len(x.pages), x.sent.Transcript)
+	}
+	first := x.pages[0]
+	if first.Resolution != t4.Standard || first.Image.Width != 1728 || first.Image.Height != 142 {
+		t.Errorf("page of %d x %d at %v", first.Image.Width, first.Image.Height, first.Resolution)
+	}
+	if !x.pages[1].Image.Equal(doc[1].Image) {
+		t.Error("the page that fitted differs")
 	}
 }
 

@@ -41,6 +41,11 @@ const (
 	Legal           // North American Legal
 	JBIG            // T.85
 	JBIGL0          // T.85 with optional L0
+	R600            // 600 x 600
+	R1200           // 1200 x 1200
+	R300x600        // 300 x 600
+	R400x800        // 400 x 800
+	R600x1200       // 600 x 1200
 	IAF             // Internet aware
 	fields
 )
@@ -89,6 +94,11 @@ var table = [fields]row{
 	Legal:     {name: "Legal", first: 77, bits: 1},
 	JBIG:      {name: "JBIG", first: 78, bits: 1},
 	JBIGL0:    {name: "JBIG L0", first: 79, bits: 1},
+	R600:      {name: "600x600", first: 105, bits: 1},
+	R1200:     {name: "1200x1200", first: 106, bits: 1},
+	R300x600:  {name: "300x600", first: 107, bits: 1},
+	R400x800:  {name: "400x800", first: 108, bits: 1},
+	R600x1200: {name: "600x1200", first: 109, bits: 1},
 	IAF:       {name: "Internet aware", first: 123, bits: 1},
 }
 

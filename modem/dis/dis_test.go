@@ -79,6 +79,7 @@ func TestRates(t *testing.T) {
 func TestChoose(t *testing.T) {
 	own := Capabilities{Receive: 1, Rate: V27terV29V17, Fine: 1, Superfine: 1, MR: 1, Width: Width303, Length: Unlimited, ScanTime: ScanTimeNone, ECM: 1, MMR: 1}
 	plain := Capabilities{Receive: 1, Rate: V29, Fine: 1, ScanTime: 3} // 20/10 ms
+	inches := Capabilities{Receive: 1, Rate: V29, Fine: 1, R300: 1, R16: 1, Inch: 1, ScanTime: 7}
 	for _, c := range []struct {
 		name   string
 		remote Capabilities
@@ -95,7 +96,10 @@ func TestChoose(t *testing.T) {
 		{"too wide", plain, Format{2048, t4.Standard}, "", ErrFormat},
 		{"too fine", plain, Format{1728, t4.Superfine}, "", ErrFormat},
 		{"odd width", own, Format{1700, t4.Standard}, "", ErrFormat},
-		{"odd resolution", own, Format{1728, t4.Resolution{X: 300, Y: 300}}, "", ErrFormat},
+		{"odd resolution", own, Format{2592, t4.Inch300}, "", ErrFormat},
+		{"inches", inches, Format{2592, t4.Inch300}, "receive, V.29 9600, 215 mm, A4, 0 ms, 300x300, inch", nil},
+		{"inches for metric", inches, Format{1728, t4.Inch200}, "receive, V.29 9600, fine, 215 mm, A4, 0 ms, inch", nil},
+		{"very fine", inches, Format{3456, t4.R16}, "receive, V.29 9600, 215 mm, A4, 0 ms, R16x15.4", nil},
 	} {
 		s, err := Choose(c.remote, own, c.page, line.V29x9600)
 		if !errors.Is(err, c.err) || err == nil && s.String() != c.want {
@@ -103,6 +107,46 @@ func TestChoose(t *testing.T) {
 		}
 		if err == nil && (s.Check(c.remote) != nil || s.Format() != c.page) {
 			t.Errorf("%s: chosen session is refused by the station it was chosen for: %v", c.name, s.Check(c.remote))
+		}
+	}
+}
+
+// A page that the remote station cannot take as it is goes in another shape, in
+// which Choose lets it pass.
+func TestFit(t *testing.T) {
+	poor := Capabilities{Receive: 1, Rate: V29}
+	fine := Capabilities{Receive: 1, Rate: V29, Fine: 1, Width: Width255}
+	rich := Capabilities{Receive: 1, Rate: V29, Fine: 1, Superfine: 1, R300: 1, R16: 1, Inch: 1, Width: Width303}
+	for _, c := range []struct {
+		name       string
+		remote     Capabilities
+		page, want Format
+	}{
+		{"as it is", rich, Format{2432, t4.Superfine}, Format{2432, t4.Superfine}},
+		{"too fine", poor, Format{1728, t4.Fine}, Format{1728, t4.Standard}},
+		{"much too fine", fine, Format{3456, t4.R16}, Format{1728, t4.Fine}},
+		{"too wide", fine, Format{2432, t4.Fine}, Format{2048, t4.Fine}},
+		{"narrow", fine, Format{1200, t4.Fine}, Format{1728, t4.Fine}},
+		{"inches to metric", fine, Format{1728, t4.Inch200}, Format{1728, t4.Fine}},
+		{"inches", rich, Format{2592, t4.Inch300}, Format{2592, t4.Inch300}},
+		{"300 to fine", fine, Format{2592, t4.Inch300}, Format{1728, t4.Fine}},
+		{"wide 300 to fine", fine, Format{3072, t4.Inch300}, Format{2048, t4.Fine}},
+		{"no resolution", rich, Format{Width: 1728}, Format{1728, t4.Standard}},
+	} {
+		got := Fit(c.remote, c.page)
+		if got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+		if s, err := Choose(c.remote, rich, got, line.V29x9600); err != nil || s.Format() != got || s.Check(c.remote) != nil {
+			t.Errorf("%s: %v is not let through: %v", c.name, got, err)
+		}
+	}
+	for _, paper := range []t4.Paper{t4.A4, t4.B4, t4.A3} {
+		for _, r := range t4.Resolutions() {
+			got := Fit(poor, Format{r.Width(paper), r})
+			if _, err := Choose(poor, rich, got, line.V29x9600); err != nil {
+				t.Errorf("%v on paper %d: %v", r, paper, err)
+			}
 		}
 	}
 }

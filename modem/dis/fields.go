@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/faxmesh/faxmesh/modem/line"
-	"github.com/faxmesh/faxmesh/modem/t4"
 )
 
 // Values of the Rate field in DIS (bits 11 to 14, bit 11 lowest).
@@ -38,7 +37,8 @@ const (
 	Unlimited uint8 = 2
 )
 
-var widths = [...]struct{ pels, mm int }{{1728, 215}, {2048, 255}, {2432, 303}}
+// widths are the lengths of a scan line in mm.
+var widths = [...]int{215, 255, 303}
 
 // widthIndex reads the invalid value 11 as the widest.
 func widthIndex(v uint8) int { return min(int(v), len(widths)-1) }
@@ -92,24 +92,6 @@ func (s *Session) SetRate(r line.Rate) {
 // alone mean something (T.30 Annex A.4.2).
 func (s Session) CTC() []byte { return Session{Rate: s[Rate]}.Append(nil)[:2] }
 
-// Format is the shape of a page.
-type Format struct {
-	Width      int // pels: 1728, 2048 or 2432
-	Resolution t4.Resolution
-}
-
-// Format is the shape of the pages of the session.
-func (s Session) Format() Format {
-	f := Format{Width: widths[widthIndex(s[Width])].pels, Resolution: t4.Standard}
-	switch {
-	case s[Superfine] != 0:
-		f.Resolution = t4.Superfine
-	case s[Fine] != 0:
-		f.Resolution = t4.Fine
-	}
-	return f
-}
-
 // Coding names how pages are coded: "MH", "MR" or "MMR".
 func (s Session) Coding() string {
 	switch {
@@ -157,7 +139,7 @@ func rateName(v uint8) string {
 	return fmt.Sprintf("rate %04b", v)
 }
 
-func widthName(v uint8) string { return fmt.Sprintf("%d mm", widths[widthIndex(v)].mm) }
+func widthName(v uint8) string { return fmt.Sprintf("%d mm", widths[widthIndex(v)]) }
 
 func lengthName(v uint8) string {
 	return [...]string{"A4", "B4", "unlimited"}[lengthRank(v)]

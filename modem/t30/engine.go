@@ -17,10 +17,11 @@ const (
 	Say OrderKind = iota
 	// Hear: wait as Listen says. The event brings Heard.
 	Hear
-	// Look: find the shape of Page. The event brings Format and Separate.
+	// Look: find the shape in which Page can be sent to a station that can do
+	// what Remote says. The event brings Format and Separate.
 	Look
-	// Code: code Page as Session says. The event brings Data, in DTE order,
-	// with RTC or EOFB.
+	// Code: code Page as Session says, after it has been brought into the
+	// session's Format. The event brings Data, in DTE order, with RTC or EOFB.
 	Code
 	// Judge: decode Data, a page received under Session. The event brings
 	// Quality.
@@ -41,8 +42,10 @@ type Order struct {
 	Listen  line.Listen // Hear
 	Page    int         // Look, Code, Judge, Store, Confirm; the page under way otherwise
 	Session dis.Session // Code, Judge, Store; what is in force otherwise
-	Data    []byte      // Judge
-	Report  Report      // Done
+	// Look, Code: what the remote station takes.
+	Remote dis.Capabilities
+	Data   []byte // Judge
+	Report Report // Done
 }
 
 // Quality is what came of decoding a page.

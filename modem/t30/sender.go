@@ -141,7 +141,7 @@ func (s *sender) identified(fif []byte) Order {
 		return s.fail(status.NotSupported, nil)
 	}
 	return s.look(s.page, func(f dis.Format, _ bool) Order {
-		s.format = f
+		s.format = dis.Fit(s.remote, f)
 		return s.train()
 	})
 }
@@ -170,7 +170,7 @@ func (s *sender) slower(r line.Rate) (line.Rate, bool) {
 
 func (s *sender) look(page int, then func(f dis.Format, separate bool) Order) Order {
 	s.next = func(in Event) Order { return then(in.Format, in.Separate) }
-	return Order{Kind: Look, Page: page}
+	return Order{Kind: Look, Page: page, Remote: s.remote}
 }
 
 // train says DCS and the training check.
@@ -222,8 +222,8 @@ func (s *sender) prepare() Order {
 		return s.code()
 	}
 	return s.look(s.page+1, func(f dis.Format, separate bool) Order {
-		s.coming, s.then = f, MPS
-		if separate || f != s.format {
+		s.coming, s.then = dis.Fit(s.remote, f), MPS
+		if separate || s.coming != s.format {
 			s.then = EOM
 		}
 		return s.code()
@@ -241,5 +241,5 @@ func (s *sender) code() Order {
 		}
 		return s.sendPage()
 	}
-	return Order{Kind: Code}
+	return Order{Kind: Code, Remote: s.remote}
 }

@@ -177,7 +177,7 @@ func calls() []row {
 		{"no fax machine", with(ecm(2000), lt.When(receiver(t30.DIS), lt.Lose)), want{sent: status.NoIdentification, received: status.LineDropped, stored: []int{}}, false, ""},
 
 		{"cannot receive", deaf, want{sent: status.CannotReceive, received: status.SenderLeft, stored: []int{}}, false, ""},
-		{"too fine", coarse, want{sent: status.NotSupported, received: status.SenderLeft, stored: []int{}}, false, ""},
+		{"too fine", coarse, ok(1), false, "DCS receive, V.17 14400, 215 mm"},
 		{"not stored", noStore, want{sent: status.Disconnected, received: status.NotStored, stored: []int{}}, true, ""},
 		{"not recorded", noRecord, want{sent: status.NotRecorded, received: status.SenderLeft, stored: []int{0}}, false, ""},
 		{"nothing in the page", empty, want{sent: status.Disconnected, received: status.NotStored, stored: []int{}}, false, ""},

@@ -76,7 +76,7 @@ func TestMatrix(t *testing.T) {
 			t.Errorf("%v at speed %g", r, speed)
 		}
 	}
-	if perRate := 3 + 3 + 5 + 1 + 1; len(matrix()) != 2*len(rates)*perRate {
+	if perRate := 5 + 5 + 5 + 1 + 1; len(matrix()) != 2*len(rates)*perRate {
 		t.Errorf("%d calls on good lines, want %d", len(matrix()), 2*len(rates)*perRate)
 	}
 	n := 0

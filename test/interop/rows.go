@@ -68,8 +68,8 @@ var pairs = []struct {
 	from, to   string
 	ecm, plain []string
 }{
-	{faxmesh, faxmesh, []string{"MMR", "MH"}, []string{"MH"}},
-	{faxmesh, hylafax, []string{"MMR", "MH"}, []string{"MH"}},
+	{faxmesh, faxmesh, []string{"MMR", "MR", "MH"}, []string{"MR", "MH"}},
+	{faxmesh, hylafax, []string{"MMR", "MR", "MH"}, []string{"MR", "MH"}},
 	{hylafax, faxmesh, []string{"MMR", "MR", "MH"}, []string{"MR", "MH"}},
 	{faxmesh, efax, nil, []string{"MH"}},
 	{efax, faxmesh, nil, []string{"MH"}},
@@ -78,12 +78,7 @@ var pairs = []struct {
 var rates = []line.Rate{line.V17x14400, line.V29x9600, line.V27ter4800}
 
 // leftOut says what the matrix lacks, and why.
-func leftOut() []string {
-	return []string{
-		"left out: faxmesh sends no MR, so its calls are in MMR and MH",
-		"left out: efax has no ECM, no MR and no MMR; faxmesh chooses what it sends, so efax gets MH alone",
-	}
-}
+const leftOut = "left out: ECM, MMR and MR with efax, which has none of them"
 
 // matrix are the calls on lines without fault.
 func matrix() []row {

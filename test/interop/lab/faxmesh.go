@@ -41,7 +41,7 @@ func (f *Faxmesh) Open(ctx context.Context, opt modem.Options) (modem.Modem, err
 
 // Send implements Station.
 func (f *Faxmesh) Send(ctx context.Context, number string, d Document, want Mode) (Sent, error) {
-	m, err := f.Open(ctx, modem.Options{NoECM: !want.ECM, NoMMR: want.Coding != "MMR", MaxRate: want.Rate})
+	m, err := f.Open(ctx, modem.Options{NoECM: !want.ECM, NoMMR: want.Coding != "MMR", NoMR: want.Coding == "MH", MaxRate: want.Rate})
 	if err != nil {
 		return Sent{}, err
 	}

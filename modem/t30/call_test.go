@@ -62,6 +62,7 @@ type call struct {
 	password         string                // of what is offered
 	formats          []dis.Format          // standard if short
 	quality          []t30.Quality         // of pages as they are judged; good if short
+	slow             int                   // times that a page is not stored yet
 	storeErr         error                 // of every Store
 	confirmErr       error                 // of every Confirm
 	damage           linetest.Damage       // on the line
@@ -114,7 +115,7 @@ func (c call) play(t *testing.T, side linetest.Side, e *t30.Engine, l *linetest.
 		}
 	}
 	var in t30.Event
-	judged := 0
+	judged, busy := 0, 0
 	for step := range maxSteps {
 		in.Now = l.Now()
 		if at, ok := c.abort[side]; ok && step >= at {
@@ -142,6 +143,11 @@ func (c call) play(t *testing.T, side linetest.Side, e *t30.Engine, l *linetest.
 			}
 			judged++
 		case t30.Store:
+			if busy++; busy <= c.slow {
+				in.Busy = true
+				break
+			}
+			busy = 0
 			if in.Err = c.storeErr; in.Err == nil {
 				if o.Page != len(*stored) {
 					t.Errorf("page %d stored as %d", len(*stored), o.Page)

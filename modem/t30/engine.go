@@ -26,7 +26,8 @@ const (
 	// Judge: decode Data, a page received under Session. The event brings
 	// Quality.
 	Judge
-	// Store: make the page judged last durable as Page.
+	// Store: make the page judged last durable as Page. The event brings Busy if
+	// that takes longer; the same order then comes again.
 	Store
 	// Confirm: Page has been confirmed by the remote station; write that down.
 	Confirm
@@ -62,6 +63,8 @@ type Event struct {
 	Format  dis.Format
 	Data    []byte
 	Quality Quality
+	// Busy: the page is not durable yet.
+	Busy bool
 	// Separate: the page begins another document.
 	Separate bool
 	// Err: the order could not be carried out.

@@ -34,6 +34,7 @@ type receiver struct {
 	spoilt   bool         // the sender has abandoned a page
 	in       incoming
 	burst    burst
+	storing  storing
 	reply    reply
 }
 
@@ -189,6 +190,9 @@ func (r *receiver) obey(m message) Order {
 	case EOR:
 		return r.endOfRetransmission(m.frame)
 	case RR:
+		if a := r.storing.answer; a != nil {
+			return r.store(*a)
+		}
 		if r.reply.fcf == NULL {
 			return r.ignore(RR)
 		}
@@ -230,7 +234,7 @@ func (r *receiver) setUp(frame []byte) Order {
 		return r.refuse(err)
 	}
 	r.agreed(session)
-	r.in, r.burst, r.reply = incoming{}, burst{}, reply{}
+	r.in, r.burst, r.storing, r.reply = incoming{}, burst{}, storing{}, reply{}
 	r.finished = false
 	return r.awaitTCF()
 }

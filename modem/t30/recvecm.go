@@ -46,6 +46,9 @@ func (r *receiver) postPartial(frame []byte) Order {
 	if !r.ecm() || !ok {
 		return r.ignore(PPS)
 	}
+	if a := r.storing.answer; a != nil { // RNR was lost
+		return r.store(*a)
+	}
 	to := plain(p.then)
 	b := &r.burst
 	again := r.reply.fcf == MCF && r.reply.block.page == p.page && r.reply.block.block == p.block

@@ -1,6 +1,8 @@
 package t30
 
 import (
+	"time"
+
 	"github.com/faxmesh/faxmesh/modem/line"
 	"github.com/faxmesh/faxmesh/modem/status"
 )
@@ -37,12 +39,39 @@ func (r *receiver) judge(then func(Quality) Order) Order {
 
 // store has the page made durable, only then says so.
 func (r *receiver) store(a reply) Order {
-	r.next = func(Event) Order {
+	r.next = func(in Event) Order {
+		if in.Busy {
+			return r.busy(a)
+		}
+		r.storing = storing{}
 		r.page++
 		r.idle = 0
 		return r.answer(a)
 	}
 	return Order{Kind: Store, Data: r.in.data}
+}
+
+// storing is a page that is not durable yet.
+type storing struct {
+	answer *reply // what is said once it is; nil: there is no such page
+	since  time.Duration
+	asked  int
+}
+
+// busy holds the sender off while a page is being stored: with ECM by RNR, else
+// the response just comes late.
+func (r *receiver) busy(a reply) Order {
+	s := &r.storing
+	if s.answer == nil {
+		*s = storing{answer: &a, since: r.now}
+	}
+	if s.asked++; s.asked > maxRNR || r.now-s.since > T5 {
+		return r.fail(status.NotStored, nil)
+	}
+	if !r.ecm() {
+		return r.store(a)
+	}
+	return r.respond(r.command(RNR), func() Order { return r.awaitPostMessage(T2) })
 }
 
 // answer responds to a post-message command for the first time.

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,6 +55,7 @@ func calls() []row {
 	ecm := func(sizes ...int) call { return call{sender: all, receiver: all, pages: pages(sizes...)} }
 	non := func(sizes ...int) call { return call{sender: plain, receiver: all, pages: pages(sizes...)} }
 	with := func(c call, d ...lt.Damage) call { c.damage = lt.Each(d...); return c }
+	disk := func(c call, slow int) call { c.slow = slow; return c }
 	ok := func(n int) want { return want{confirmed: n} }
 	var (
 		blocks = lt.Kind(lt.Caller, line.Block)
@@ -87,6 +89,7 @@ func calls() []row {
 	small.receiver[dis.Prefer64] = 1
 	apart := non(3000, 3000)
 	apart.separate = 1
+	many := ecm(slices.Repeat([]int{30}, 300)...)
 	zero := t30.Quality{}
 	empty := ecm(2000)
 	empty.quality = []t30.Quality{zero}
@@ -164,6 +167,14 @@ func calls() []row {
 		{"ecm RNR for ever", with(ecm(2000), lt.When(receiver(t30.MCF), answer(t30.RNR))), want{sent: status.RemoteBusy}, false, "RR"},
 		{"ecm empty PPR", with(ecm(2000), lt.When(receiver(t30.MCF, 1), answer(t30.PPR, make([]byte, 32)...))), ok(1), false, "PPR none"},
 		{"ecm short PPR", with(ecm(2000), lt.When(receiver(t30.MCF, 1), answer(t30.PPR, 1))), want{sent: status.BadResponse}, false, ""},
+		{"ecm slow disk", disk(ecm(2000, 3000), 3), ok(2), true, "RNR"},
+		{"ecm slow disk, RNR lost", with(disk(ecm(2000), 3), lt.When(receiver(t30.RNR, 1), lt.Lose)), ok(1), false, "RNR"},
+		{"ecm dead disk", disk(ecm(2000), 1000), want{sent: status.Disconnected, received: status.NotStored, stored: []int{}}, false, "RNR"},
+		{"plain slow disk", disk(non(2000, 3000), 3), ok(2), false, ""},
+		{"plain dead disk", disk(non(2000), 1000), want{sent: status.Disconnected, received: status.NotStored, stored: []int{}}, false, ""},
+		{"three hundred pages", many, ok(300), false, "page 255"},
+		{"plain PIN", with(non(6000, 2000), lt.When(receiver(t30.MCF, 1), answer(t30.PIN)), lt.When(receiver(t30.MCF, 2), lt.Lose)), want{sent: status.OK, stored: []int{0, 0, 1}, confirmed: 2}, false, "PIN"},
+		{"CRP for PPS", with(ecm(2000), lt.When(sender(t30.PPS, 1), answer(t30.CRP))), ok(1), false, "CRP"},
 		{"ecm EOR", with(ecm(2000), lt.When(sender(t30.PPS), answer(t30.EOR, byte(t30.EOP)))), want{sent: status.BadResponse, received: status.PageAbandoned, stored: []int{}}, false, "ERR"},
 
 		{"echo of EOP", with(non(6000), lt.When(receiver(t30.MCF, 1), answer(t30.EOP|1))), ok(1), false, "echo"},

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/faxmesh/faxmesh/modem/dis"
 	"github.com/faxmesh/faxmesh/modem/t4"
 	"github.com/faxmesh/faxmesh/modem/tiff"
 )
@@ -104,6 +105,19 @@ func TestDeviations(t *testing.T) {
 					t.Errorf("ok %v, deviation %q; want %q\n%s", ok, r.Deviation, c.want, r.Transcript)
 				}
 			})
+		}
+	}
+}
+
+func TestRowsTakeTheirTime(t *testing.T) {
+	image := t4.NewBitmap(1728, 40)
+	s := dis.Session{dis.Rate: 0b0010} // 4800 bit/s, 20 ms
+	for minBits, want := range map[int]bool{96: true, 95: false, 0: false, 500: true} {
+		if err := checkRows(coded(image, "MH", minBits, nil), s); (err == nil) != want {
+			t.Errorf("rows of %d bits: %v", minBits, err)
+		}
+		if err := checkRows(coded(image, "MR", minBits, nil), s); (err == nil) != want {
+			t.Errorf("rows of %d bits in two dimensions: %v", minBits, err)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/faxmesh/faxmesh/modem/hdlc"
 	"github.com/faxmesh/faxmesh/modem/line"
 	"github.com/faxmesh/faxmesh/modem/line/linetest"
+	"github.com/faxmesh/faxmesh/modem/t30"
 )
 
 // defaultTimeout bounds the wait for a signal where the script names no time:
@@ -46,6 +47,7 @@ type player struct {
 	quiet    time.Duration   // end of the signal before the one under way
 	trained  bool            // short training is due in V.17
 	session  dis.Session     // of the last DCS said
+	chosen   dis.Session     // of the last DCS heard
 	fast     line.Rate       // modem of the partial pages to say
 	cleared  bool            // the tester has released the call
 	sent     *message        // the last page said, if it is whole
@@ -233,6 +235,9 @@ func (p *player) expectFrame(ctx context.Context, s step) error {
 			if err := p.checkTiming(s, piece); err != nil {
 				return err
 			}
+			if t30.FCF(hdlc.FCF(frame)&^1) == t30.DCS {
+				p.chosen = dis.ParseDCS(hdlc.FIF(frame))
+			}
 			return p.checkConfirmed(frame)
 		}
 		if hdlc.Final(frame) {
@@ -280,10 +285,13 @@ func (p *player) expectImage(ctx context.Context, s step, kind line.SignalKind) 
 		return fmt.Errorf("it trained its modem the wrong way: %s", describe(got))
 	}
 	p.trained = p.trained || kind != line.Training
-	if kind == line.Page {
-		return p.dut.checkSent(got.Data)
+	if kind != line.Page {
+		return nil
 	}
-	return nil
+	if err := checkRows(got.Data, p.chosen); err != nil {
+		return err
+	}
+	return p.dut.checkSent(got.Data)
 }
 
 // expectClear waits for the device to hang up. Once the tester has released the

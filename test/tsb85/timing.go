@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/faxmesh/faxmesh/modem/dis"
 	"github.com/faxmesh/faxmesh/modem/line"
 	"github.com/faxmesh/faxmesh/modem/line/linetest"
 	"github.com/faxmesh/faxmesh/modem/t30"
@@ -58,6 +59,34 @@ func timeRange(desc string) (low, high time.Duration, ok bool) {
 		d[i] = time.Duration(n * float64(unit))
 	}
 	return d[0], d[1], true
+}
+
+// eolZeros are at least the zeros before the one of an EOL.
+const eolZeros = 11
+
+// checkRows looks whether each row of a page without ECM takes the time that DCS
+// promises (T.4 clause 4.1.2).
+func checkRows(data []byte, s dis.Session) error {
+	rate, _ := s.LineRate()
+	least := rate.BitsPerSecond() * int(s.MinScanTime().Milliseconds()) / 1000
+	zeros, row, last := 0, 0, -1
+	for i := range len(data) * 8 {
+		if data[i/8]>>(i%8)&1 == 0 {
+			zeros++
+			continue
+		}
+		if zeros >= eolZeros {
+			// Between the EOLs of the return to control there is no row.
+			if bits := i - last; last >= 0 && bits > eolZeros+2 {
+				if row++; bits < least {
+					return fmt.Errorf("row %d takes %d bits, the least is %d", row, bits, least)
+				}
+			}
+			last = i
+		}
+		zeros = 0
+	}
+	return nil
 }
 
 // describe says what a signal is.

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/faxmesh/faxmesh/modem"
+	"github.com/faxmesh/faxmesh/modem/dis"
 	"github.com/faxmesh/faxmesh/modem/status"
 	"github.com/faxmesh/faxmesh/modem/t30"
 	"github.com/faxmesh/faxmesh/modem/t4"
@@ -139,21 +140,24 @@ func (d *device) result() (modem.Report, bool) {
 	return d.report, true
 }
 
-// checkSent looks whether a page that the device sent without ECM is one of its
-// document.
-func (d *device) checkSent(data []byte) error {
+// checkSent looks whether a page that the device has sent is one of its document.
+func (d *device) checkSent(data []byte, s dis.Session) error {
 	data = slices.Clone(data)
 	t4.Reverse(data)
-	for _, p := range d.document {
-		mh, _ := t4.DecodeMH(data, p.Image.Width, t4.MaxRows)
-		if mh.Equal(p.Image) {
-			return nil
-		}
-		if mr, _ := t4.DecodeMR(data, p.Image.Width, t4.MaxRows); mr.Equal(p.Image) {
-			return nil
-		}
+	width := s.Format().Width
+	var got *t4.Bitmap
+	switch s.Coding() {
+	case "MMR":
+		got, _ = t4.DecodeMMR(data, width, t4.MaxRows) // if it is damaged it will differ
+	case "MR":
+		got, _ = t4.DecodeMR(data, width, t4.MaxRows)
+	default:
+		got, _ = t4.DecodeMH(data, width, t4.MaxRows)
 	}
-	return errors.New("the page is none of its document")
+	if !slices.ContainsFunc(d.document, func(p modem.Page) bool { return got.Equal(p.Image) }) {
+		return fmt.Errorf("the page, of %d rows in %s, is none of its document", got.Height, s.Coding())
+	}
+	return nil
 }
 
 // checkConfirmed looks whether the device has stored the page that it confirms

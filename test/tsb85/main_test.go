@@ -9,6 +9,9 @@ import (
 	"testing"
 
 	"github.com/faxmesh/faxmesh/modem/dis"
+	"github.com/faxmesh/faxmesh/modem/hdlc"
+	"github.com/faxmesh/faxmesh/modem/line"
+	"github.com/faxmesh/faxmesh/modem/t30"
 	"github.com/faxmesh/faxmesh/modem/t4"
 	"github.com/faxmesh/faxmesh/modem/tiff"
 )
@@ -118,6 +121,35 @@ func TestRowsTakeTheirTime(t *testing.T) {
 		}
 		if err := checkRows(coded(image, "MR", minBits, nil), s); (err == nil) != want {
 			t.Errorf("rows of %d bits in two dimensions: %v", minBits, err)
+		}
+	}
+}
+
+// A page in partial pages is put together by frame number, frames sent again
+// included, and compared with the document.
+func TestAssembly(t *testing.T) {
+	image, other := t4.NewBitmap(1728, 3000), t4.NewBitmap(1728, 3000)
+	other.Row(2999)[0] = 0x80
+	d := device{setup: setup{document: document{{Image: image}}}}
+	for b, want := range map[*t4.Bitmap]bool{image: true, other: false} {
+		var a assembly
+		data := coded(b, "MH", 200, nil)
+		for n := 0; n*line.MaxBlock*256 < len(data); n++ {
+			frames := block(data, n, 256)
+			if _, ok := a.confirmed(); ok {
+				t.Fatal("a page before its end")
+			}
+			a.take(frames[1:])
+			a.take(frames[:1])
+			then := byte(t30.NULL)
+			if (n+1)*line.MaxBlock*256 >= len(data) {
+				then = byte(t30.EOP) | 1
+			}
+			a.post(hdlc.Append(nil, true, byte(t30.PPS)|1, then, 0, byte(n), 0))
+		}
+		page, ok := a.confirmed()
+		if err := d.checkSent(page, dis.Session{dis.ECM: 1}); !ok || (err == nil) != want {
+			t.Errorf("whole: %v, %v", ok, err)
 		}
 	}
 }

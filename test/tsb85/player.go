@@ -10,7 +10,6 @@ import (
 	"github.com/faxmesh/faxmesh/modem/hdlc"
 	"github.com/faxmesh/faxmesh/modem/line"
 	"github.com/faxmesh/faxmesh/modem/line/linetest"
-	"github.com/faxmesh/faxmesh/modem/t30"
 )
 
 // defaultTimeout bounds the wait for a signal where the script names no time:
@@ -48,6 +47,7 @@ type player struct {
 	trained  bool            // short training is due in V.17
 	session  dis.Session     // of the last DCS said
 	chosen   dis.Session     // of the last DCS heard
+	page     assembly        // that comes with ECM
 	fast     line.Rate       // modem of the partial pages to say
 	cleared  bool            // the tester has released the call
 	sent     *message        // the last page said, if it is whole
@@ -235,9 +235,7 @@ func (p *player) expectFrame(ctx context.Context, s step) error {
 			if err := p.checkTiming(s, piece); err != nil {
 				return err
 			}
-			if t30.FCF(hdlc.FCF(frame)&^1) == t30.DCS {
-				p.chosen = dis.ParseDCS(hdlc.FIF(frame))
-			}
+			p.follow(frame)
 			return p.checkConfirmed(frame)
 		}
 		if hdlc.Final(frame) {
@@ -285,13 +283,16 @@ func (p *player) expectImage(ctx context.Context, s step, kind line.SignalKind) 
 		return fmt.Errorf("it trained its modem the wrong way: %s", describe(got))
 	}
 	p.trained = p.trained || kind != line.Training
+	if kind == line.Block {
+		p.page.take(got.Frames)
+	}
 	if kind != line.Page {
 		return nil
 	}
 	if err := checkRows(got.Data, p.chosen); err != nil {
 		return err
 	}
-	return p.dut.checkSent(got.Data)
+	return p.dut.checkSent(got.Data, p.chosen)
 }
 
 // expectClear waits for the device to hang up. Once the tester has released the

@@ -5,11 +5,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/faxmesh/faxmesh/modem/dis"
-	"github.com/faxmesh/faxmesh/modem/hdlc"
 	"github.com/faxmesh/faxmesh/modem/line"
 	"github.com/faxmesh/faxmesh/modem/line/linetest"
-	"github.com/faxmesh/faxmesh/modem/t30"
 	"github.com/faxmesh/faxmesh/modem/t4"
 )
 
@@ -85,7 +82,12 @@ func (p *player) sayFrames(steps []step) error {
 				Start: start, End: end, Bad: bad,
 				Signal: line.Signal{Kind: line.Frames, Rate: line.V21, Frames: [][]byte{frame}},
 			})
-			p.noteSaid(frame)
+			if !bad {
+				err = p.noteSaid(frame)
+			}
+			if err != nil {
+				return err
+			}
 			start = end
 		case "POSTAMBLE":
 			after = flags(postambleFlags)
@@ -99,19 +101,6 @@ func (p *player) sayFrames(steps []step) error {
 	}
 	p.Pause(after)
 	return nil
-}
-
-// noteSaid follows what the frames said mean for the training of the device's
-// next image signal.
-func (p *player) noteSaid(frame []byte) {
-	switch t30.FCF(hdlc.FCF(frame) &^ 1) {
-	case t30.CFR:
-		p.trained = true
-	case t30.CTR, t30.ERR:
-		p.trained = false
-	case t30.DCS:
-		p.session = dis.ParseDCS(hdlc.FIF(frame))
-	}
 }
 
 // put says pieces. That the device has hung up is found out by what is expected

@@ -7,6 +7,7 @@ package modem
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/faxmesh/faxmesh/modem/line"
@@ -41,7 +42,8 @@ type Phone interface {
 	Close() error
 }
 
-// Page is one page to send.
+// Page is one page to send. It may have any size and resolution that t4.Fit
+// takes: it is converted to the closest that the remote station can do.
 type Page struct {
 	Image      *t4.Bitmap
 	Resolution t4.Resolution
@@ -133,7 +135,29 @@ type Report struct {
 	Unexpected int    // valid frames that had no place where they came
 	Rate       line.Rate
 	ECM        bool
-	Coding     string        // "MH", "MMR"
+	Coding     string        // "MH", "MR", "MMR"
 	Duration   time.Duration // line time from answer to on hook
 	Transcript string        // the T.30 dialogue as text
+	Converted  []Conversion  // pages sent otherwise than they are, in ascending order
+}
+
+// Conversion is a page that the remote station does not take as it is.
+type Conversion struct {
+	Page     int // from 0
+	From, To Shape
+}
+
+// Shape is the size of a page.
+type Shape struct {
+	Width, Rows int // pels
+	Resolution  t4.Resolution
+}
+
+// String is as "page 1: 2432 x 3439 at 204 x 391 per inch sent as 1728 x 1222 at 204 x 196".
+func (c Conversion) String() string {
+	return fmt.Sprintf("page %d: %v per inch sent as %v", c.Page+1, c.From, c.To)
+}
+
+func (s Shape) String() string {
+	return fmt.Sprintf("%d x %d at %d x %d", s.Width, s.Rows, s.Resolution.X, s.Resolution.Y)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/faxmesh/faxmesh/modem/dis"
 	"github.com/faxmesh/faxmesh/modem/t30"
@@ -37,6 +38,7 @@ type sending struct {
 	pages     Pages
 	confirmed func(page int) error // may be nil
 	held      [2]heldPage          // the page under way; the one after it
+	converted []Conversion
 }
 
 type heldPage struct {
@@ -53,9 +55,9 @@ func (s *sending) do(o t30.Order) (in t30.Event) {
 			in.Separate = p.Separate
 		}
 	case t30.Code:
-		var p Page
-		if p, in.Err = s.page(o.Page); in.Err == nil {
-			in.Data, in.Err = code(p, o.Session)
+		var b *t4.Bitmap
+		if b, in.Err = s.fitted(o); in.Err == nil {
+			in.Data = code(b, o.Session)
 		}
 	case t30.Confirm:
 		if s.confirmed != nil {
@@ -86,28 +88,61 @@ func (s *sending) page(i int) (Page, error) {
 	return p, nil
 }
 
-// code codes a page for the line, least significant bit first, in the shape that
-// the remote station takes.
-func code(p Page, s dis.Session) ([]byte, error) {
-	b, f := p.Image, s.Format()
-	if f != (dis.Format{Width: b.Width, Resolution: p.Resolution}) {
-		var err error
-		if b, err = t4.Fit(b, p.Resolution, f.Resolution, f.Width); err != nil {
-			return nil, err
-		}
+// fitted is a page as it goes to the remote station.
+func (s *sending) fitted(o t30.Order) (*t4.Bitmap, error) {
+	p, err := s.page(o.Page)
+	if err != nil {
+		return nil, err
 	}
+	f := o.Session.Format()
+	b, err := fit(p, f, o.Remote.Rows(f.Resolution))
+	if err != nil {
+		return nil, fmt.Errorf("page %d: %w", o.Page+1, err)
+	}
+	s.converted = slices.DeleteFunc(s.converted, func(c Conversion) bool { return c.Page == o.Page })
+	if b != p.Image {
+		s.converted = append(s.converted, Conversion{
+			Page: o.Page,
+			From: Shape{p.Image.Width, p.Image.Height, p.Resolution},
+			To:   Shape{b.Width, b.Height, f.Resolution},
+		})
+	}
+	return b, nil
+}
+
+// smallest is the share of its size, in percent, to which a page is reduced for
+// its length. What is longer yet is a roll, not a page of any paper: it goes at
+// full size, and the remote station takes as much to a sheet as it likes.
+const smallest = 50
+
+// fit converts a page to a format and to the length of the remote station's
+// paper, in rows; 0: unlimited.
+func fit(p Page, f dis.Format, rows int) (*t4.Bitmap, error) {
+	b, err := t4.Fit(p.Image, p.Resolution, f.Resolution, f.Width)
+	if err != nil || rows == 0 || b.Height <= rows || b.Height*smallest > rows*100 {
+		return b, err
+	}
+	// To make a page shorter is to make it narrower and set it on its paper again.
+	if b, err = t4.Fit(b, f.Resolution, f.Resolution, f.Width*rows/b.Height); err != nil {
+		return nil, err
+	}
+	return t4.Fit(b, f.Resolution, f.Resolution, f.Width)
+}
+
+// code codes a page for the line, least significant bit first.
+func code(b *t4.Bitmap, s dis.Session) []byte {
 	var data []byte
 	switch s.Coding() {
 	case "MMR":
 		data = t4.AppendMMR(nil, b)
 	case "MR":
-		k := min(f.Resolution.K(), t4.MaxPlainK)
+		k := min(s.Format().Resolution.K(), t4.MaxPlainK)
 		data = t4.AppendMR(nil, b, t4.MROptions{K: k, MinBits: minBits(s), RTC: true})
 	default:
 		data = t4.AppendMH(nil, b, t4.MHOptions{MinBits: minBits(s), RTC: true})
 	}
 	t4.Reverse(data)
-	return data, nil
+	return data
 }
 
 // minBits is the least length of a coded line, which ECM does not need.

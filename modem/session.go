@@ -100,7 +100,9 @@ func (m *phoneModem) Send(ctx context.Context, out Outgoing) Report {
 		d.in = &receiving{store: out.Poll.Store}
 	}
 	c := call{line: l, stage: stage, desk: d}
-	return c.run(ctx, t30.NewSender(cfg))
+	rep := c.run(ctx, t30.NewSender(cfg))
+	rep.Converted = d.out.converted
+	return rep
 }
 
 func (m *phoneModem) Receive(ctx context.Context, in Incoming) Report {

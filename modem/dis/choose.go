@@ -22,62 +22,6 @@ func CommonRates(remote, own Capabilities) []line.Rate {
 	})
 }
 
-// Closest is the format in which a station with these capabilities loses least
-// of a page: the page's own, if it takes that. The paper is the smallest that it
-// has and that the page fits on, or its widest.
-func (c Capabilities) Closest(page Format) Format {
-	offered := []t4.Resolution{t4.Standard} // which needs no bit
-	if c[Fine] != 0 {
-		offered = append(offered, t4.Fine)
-	}
-	if c[Superfine] != 0 {
-		offered = append(offered, t4.Superfine)
-	}
-	r := page.Resolution.Closest(offered...)
-	if !slices.Contains(offered, r) {
-		r = t4.Standard
-	}
-	return Format{Width: r.Width(min(page.paper(), t4.Paper(widthIndex(c[Width])))), Resolution: r}
-}
-
-// paper is the smallest that the page fits on, else the widest.
-func (f Format) paper() t4.Paper {
-	for p := t4.A4; p < t4.A3; p++ {
-		pels := f.Resolution.Width(p)
-		if pels == 0 { // no resolution of T.4's
-			pels = t4.Inch200.Width(p) * f.Resolution.X / t4.Inch200.X
-		}
-		if f.Width <= pels {
-			return p
-		}
-	}
-	return t4.A3
-}
-
-// Rows is how long a page at resolution r may be; 0: as long as it likes. The
-// lengths are those of the paper (T.30 table 2, bits 19 and 20, 77) and so much
-// more as scanners and the difference between metric and inch-based lines make
-// of them.
-func (c Capabilities) Rows(r t4.Resolution) int {
-	mm := paperLengths[lengthRank(c[Length])]
-	if mm == 0 {
-		return 0
-	}
-	if c[Legal] != 0 {
-		mm = max(mm, legalLength)
-	}
-	mm += mm * lengthSlack / 100
-	return mm * r.Y * 10 / 254
-}
-
-// Lengths of paper in millimetres, by the Length field; 0: unlimited.
-var paperLengths = [...]int{297, 364, 0}
-
-const (
-	legalLength = 356
-	lengthSlack = 4 // percent
-)
-
 // Choose makes the DCS for pages of the format given at a rate from
 // CommonRates (T.30 5.3.6.2). The error wraps ErrFormat.
 func Choose(remote, own Capabilities, page Format, rate line.Rate) (Session, error) {

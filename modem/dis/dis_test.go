@@ -131,7 +131,13 @@ func TestFit(t *testing.T) {
 		{"inches", rich, Format{2592, t4.Inch300}, Format{2592, t4.Inch300}},
 		{"300 to fine", fine, Format{2592, t4.Inch300}, Format{1728, t4.Fine}},
 		{"wide 300 to fine", fine, Format{3072, t4.Inch300}, Format{2048, t4.Fine}},
-		{"no resolution", rich, Format{Width: 1728}, Format{1728, t4.Standard}},
+		{"finer loses nothing", Capabilities{Receive: 1, Rate: V29, Superfine: 1}, Format{1728, t4.Fine}, Format{1728, t4.Superfine}},
+		{"A3 to A4", poor, Format{2432, t4.Standard}, Format{1728, t4.Standard}},
+		{"invalid width", Capabilities{Receive: 1, Rate: V29, Width: 3}, Format{2432, t4.Standard}, Format{2432, t4.Standard}},
+		{"wider than A4", rich, Format{1800, t4.Fine}, Format{2048, t4.Fine}},
+		{"too wide for any", rich, Format{9000, t4.Fine}, Format{2432, t4.Fine}},
+		{"a screen", rich, Format{800, t4.Resolution{X: 96, Y: 96}}, Format{1728, t4.Standard}},
+		{"a wide screen", fine, Format{900, t4.Resolution{X: 96, Y: 96}}, Format{2048, t4.Standard}},
 	} {
 		got := Fit(c.remote, c.page)
 		if got != c.want {
@@ -147,6 +153,24 @@ func TestFit(t *testing.T) {
 			if _, err := Choose(poor, rich, got, line.V29x9600); err != nil {
 				t.Errorf("%v on paper %d: %v", r, paper, err)
 			}
+		}
+	}
+}
+
+func TestRows(t *testing.T) {
+	for name, c := range map[string]struct {
+		remote      Capabilities
+		fits, bound int // rows at fine; bound 0: unlimited
+	}{
+		"A4":        {Capabilities{}, 2338, 2400},
+		"B4":        {Capabilities{Length: 1}, 2866, 2940},
+		"Legal":     {Capabilities{Legal: 1}, 2800, 2880},
+		"unlimited": {Capabilities{Length: Unlimited}, 99999, 0},
+		"invalid":   {Capabilities{Length: 3}, 99999, 0},
+	} {
+		got := c.remote.Rows(t4.Fine)
+		if c.bound == 0 && got != 0 || c.bound > 0 && (got < c.fits || got > c.bound) {
+			t.Errorf("%s: %d rows, want %d to %d", name, got, c.fits, c.bound)
 		}
 	}
 }
@@ -196,5 +220,12 @@ func FuzzParse(f *testing.F) {
 		}
 		_, _, _, _ = c.String(), s.String(), s.Format(), s.Check(c)
 		Choose(c, c, s.Format(), line.V27ter2400)
+		// Whatever a station offers, any page can be made fit for it.
+		for _, page := range []Format{s.Format(), {2592, t4.Inch300}, {1, t4.Resolution{X: 1, Y: 1}}} {
+			as := Fit(c, page)
+			if got, err := Choose(c, c, as, line.V27ter2400); err != nil || got.Format() != as {
+				t.Fatalf("%v as %v: %v, %v", page, as, got, err)
+			}
+		}
 	})
 }

@@ -2,6 +2,7 @@ package dis
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/faxmesh/faxmesh/modem/t4"
 )
@@ -57,31 +58,63 @@ func (s Session) Format() Format {
 	return Format{Width: res.Width(t4.Paper(widthIndex(s[Width]))), Resolution: res}
 }
 
-// Fit is the shape in which a page can go to the remote station: its own, if the
-// station takes that, else the finest that is not finer, on the narrowest paper
-// that holds it.
+// Fit is the shape in which a station with these capabilities loses least of a
+// page: the page's own, if it takes that. The paper is the narrowest that it has
+// and that holds the page, else its widest.
 func Fit(remote Capabilities, page Format) Format {
-	best := rasters[0]
+	var offered []t4.Resolution
 	for _, r := range rasters {
-		if r.in(values(remote)) && r.inch.X <= about(page.Resolution.X) && r.inch.Y <= about(page.Resolution.Y) {
-			best = r
+		if !r.in(values(remote)) {
+			continue
+		}
+		if offered = append(offered, r.named(false)); remote[Inch] != 0 {
+			offered = append(offered, r.inch)
 		}
 	}
-	inch := page.Resolution == best.inch && remote[Inch] != 0
-	res := best.named(inch)
-	need := page.Width
-	if x := page.Resolution.X; x > 0 {
-		need = page.Width * res.X / x
+	res := page.Resolution.Closest(offered...)
+	if !slices.Contains(offered, res) {
+		res = t4.Standard
 	}
-	paper := t4.A4
-	for int(paper) < widthIndex(remote[Width]) && about(res.Width(paper)) < need {
-		paper++
-	}
-	return Format{Width: res.Width(paper), Resolution: res}
+	return Format{Width: res.Width(min(page.paper(), t4.Paper(widthIndex(remote[Width])))), Resolution: res}
 }
 
-// about allows for what metric resolutions differ from those in inches.
-func about(n int) int { return n + n/40 }
+// paper is the narrowest that holds the page, else the widest.
+func (f Format) paper() t4.Paper {
+	for p := t4.A4; p < t4.A3; p++ {
+		pels := f.Resolution.Width(p)
+		if pels == 0 { // no resolution of T.4's
+			pels = t4.Inch200.Width(p) * f.Resolution.X / t4.Inch200.X
+		}
+		if f.Width <= pels {
+			return p
+		}
+	}
+	return t4.A3
+}
+
+// Rows is how long a page at resolution r may be; 0: as long as it likes. The
+// lengths are those of the paper (T.30 table 2, bits 19 and 20, 77) and so much
+// more as scanners and the difference between metric and inch-based lines make
+// of them.
+func (c Capabilities) Rows(r t4.Resolution) int {
+	mm := paperLengths[lengthRank(c[Length])]
+	if mm == 0 {
+		return 0
+	}
+	if c[Legal] != 0 {
+		mm = max(mm, legalLength)
+	}
+	mm += mm * lengthSlack / 100
+	return mm * r.Y * 10 / 254
+}
+
+// Lengths of paper in millimetres, by the Length field; 0: unlimited.
+var paperLengths = [...]int{297, 364, 0}
+
+const (
+	legalLength = 356
+	lengthSlack = 4 // percent
+)
 
 // setFormat puts the shape of a page into a DCS, if the remote station takes it.
 func (s *Session) setFormat(remote Capabilities, page Format) error {

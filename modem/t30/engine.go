@@ -17,8 +17,7 @@ const (
 	Say OrderKind = iota
 	// Hear: wait as Listen says. The event brings Heard.
 	Hear
-	// Look: find the shape in which Page can be sent to a station that can do
-	// what Remote says. The event brings Format and Separate.
+	// Look: find the shape of Page. The event brings Format and Separate.
 	Look
 	// Code: code Page as Session says, after it has been brought into the
 	// session's Format. The event brings Data, in DTE order, with RTC or EOFB.
@@ -39,14 +38,13 @@ const (
 // Order is one thing to do. Its memory is lent until the next Step.
 type Order struct {
 	Kind    OrderKind
-	Signal  line.Signal // Say
-	Listen  line.Listen // Hear
-	Page    int         // Look, Code, Judge, Store, Confirm; the page under way otherwise
-	Session dis.Session // Code, Judge, Store; what is in force otherwise
-	// Look, Code: what the remote station takes.
-	Remote dis.Capabilities
-	Data   []byte // Judge
-	Report Report // Done
+	Signal  line.Signal      // Say
+	Listen  line.Listen      // Hear
+	Page    int              // Look, Code, Judge, Store, Confirm; the page under way otherwise
+	Session dis.Session      // Code, Judge, Store; what is in force otherwise
+	Remote  dis.Capabilities // Code: of the remote station
+	Data    []byte           // Judge
+	Report  Report           // Done
 }
 
 // Quality is what came of decoding a page.

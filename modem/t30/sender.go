@@ -170,7 +170,7 @@ func (s *sender) slower(r line.Rate) (line.Rate, bool) {
 
 func (s *sender) look(page int, then func(f dis.Format, separate bool) Order) Order {
 	s.next = func(in Event) Order { return then(in.Format, in.Separate) }
-	return Order{Kind: Look, Page: page, Remote: s.remote}
+	return Order{Kind: Look, Page: page}
 }
 
 // train says DCS and the training check.

@@ -139,7 +139,8 @@ func (n *Node) openLines(cfg Config, p *parts) (err error) {
 	}
 	n.lines, err = lines.Open(lines.Config{
 		Node: n.cluster.Name(), Station: cfg.Station, Dir: cfg.Cluster.Dir, Lines: list,
-		NewID: func() string { return desk.NewID(time.Now()) }, Publish: p.publish, Deliver: p.deliver, Log: n.log,
+		NewID: func() string { return desk.NewID(time.Now()) }, Publish: p.publish,
+		Alarm: p.alarm, Deliver: p.deliver, Log: n.log,
 	})
 	if err != nil {
 		return fmt.Errorf("open the lines: %w", err)

@@ -52,6 +52,7 @@ func octets(seed uint64, n int) []byte {
 type call struct {
 	sender, receiver dis.Capabilities
 	maxRate          line.Rate
+	giveUp           bool
 	first            int
 	pages            [][]byte
 	separate         int // page that begins another document; 0: none
@@ -86,7 +87,7 @@ const maxSteps = 5000
 func (c call) run(t *testing.T) outcome {
 	t.Helper()
 	a, b := linetest.Pair(c.damage)
-	s := t30.NewSender(t30.SenderConfig{Station: "+1 555 0100", Own: c.sender, MaxRate: c.maxRate, First: c.first, Pages: len(c.pages), Poll: c.fetch, Subaddress: c.subaddress, SenderID: c.senderID, NonStandard: []byte{0xB5, 0, 1}})
+	s := t30.NewSender(t30.SenderConfig{Station: "+1 555 0100", Own: c.sender, MaxRate: c.maxRate, First: c.first, Pages: len(c.pages), GiveUp: c.giveUp, Poll: c.fetch, Subaddress: c.subaddress, SenderID: c.senderID, NonStandard: []byte{0xB5, 0, 1}})
 	cfg := t30.ReceiverConfig{Station: "+1 555 0199", Own: c.receiver}
 	if c.offered != nil {
 		cfg.Offer = &t30.Offer{Pages: len(c.offered), Password: c.password}

@@ -84,6 +84,7 @@ type Report struct {
 	ECM        bool
 	Coding     string
 	Transcript string
+	Seen       Seen // by a sender
 }
 
 // stepFn is a state: it takes what the last order brought.

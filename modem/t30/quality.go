@@ -54,3 +54,9 @@ var lower = map[line.Rate]line.Rate{
 	line.V29x7200:   line.V27ter4800,
 	line.V27ter4800: line.V27ter2400,
 }
+
+// Slower is the rate that is tried when r has failed; false if there is none.
+func Slower(r line.Rate) (line.Rate, bool) {
+	s, ok := lower[r]
+	return s, ok
+}

@@ -21,6 +21,7 @@ type SenderConfig struct {
 	First       int              // index of the first page
 	Pages       int              // pages of the document; 0 with Poll
 	Poll        *Poll            // what to fetch behind them; nil: nothing
+	GiveUp      bool             // a page that was rejected is not sent again in this call
 }
 
 // sender is the station with the document in T.30 figures 5-2: the calling one,
@@ -131,6 +132,7 @@ func (s *sender) awaitDISAgain() Order {
 // identified looks whether the remote station can be sent to at all.
 func (s *sender) identified(fif []byte) Order {
 	s.remote = dis.Parse(fif)
+	s.report.Seen.Can = s.remote
 	if s.page >= s.cfg.Pages {
 		return s.poll()
 	}
@@ -180,6 +182,7 @@ func (s *sender) train() Order {
 		return s.fail(status.NotSupported, err)
 	}
 	s.agreed(session)
+	s.report.Seen.said(session, s.trying)
 	optional := []option{{fcf: TSI, text: s.cfg.Station}}
 	if s.remote[dis.SUB] != 0 {
 		optional = append(optional, option{fcf: SUB, text: s.cfg.Subaddress})
@@ -191,8 +194,14 @@ func (s *sender) train() Order {
 	x := &exchange{say: []line.Signal{dcs, {Kind: line.Training, Rate: s.trying}}, silent: status.NoTrainResponse}
 	lost := func([]byte) Order { return s.ask(x) }
 	x.answers = map[FCF]func([]byte) Order{
-		CFR: func([]byte) Order { return s.prepare() },
-		FTT: func([]byte) Order { return s.untrained() },
+		CFR: func([]byte) Order {
+			s.report.Seen.answered(true)
+			return s.prepare()
+		},
+		FTT: func([]byte) Order {
+			s.report.Seen.answered(false)
+			return s.untrained()
+		},
 		// Our DCS was lost. What a repeated DIS says is no news.
 		DIS: lost, DTC: lost,
 	}

@@ -32,6 +32,7 @@ func (s *sender) postMessageAnswers() map[FCF]func([]byte) Order {
 // confirmed has the page written down before anything else is said.
 func (s *sender) confirmed(retrain bool) Order {
 	s.report.Pages++
+	s.report.Seen.Confirmed = max(s.report.Seen.Confirmed, s.rate())
 	s.repeats = 0
 	s.done = s.then == EOP
 	s.next = func(Event) Order { return s.afterPage(retrain) }
@@ -66,10 +67,11 @@ func (s *sender) stepDown() {
 // count as sent. Where the remote station expects no page any more (EOP) the
 // call ends, as T.30 has it, and the page is for another one.
 func (s *sender) rejected() Order {
-	switch s.then {
-	case EOP:
+	s.report.Seen.Rejected++
+	switch {
+	case s.then == EOP || s.cfg.GiveUp:
 		return s.fail(status.PageRejected, nil)
-	case EOM: // the remote station goes to phase B by itself
+	case s.then == EOM: // the remote station goes to phase B by itself
 		s.trans.decide(s.now, "send page %d again behind the next DIS", s.page)
 		return s.awaitDISAgain()
 	}

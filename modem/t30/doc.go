@@ -8,4 +8,19 @@
 //
 // A sender never counts a page that was not confirmed by MCF, RTP or PIP; a
 // receiver never confirms a page before its owner has stored it.
+//
+// Where T.30 leaves a choice:
+//
+//   - RTN, PIN: the page goes again at the next lower rate, at most twice; behind
+//     EOM it waits for the DIS, behind EOP the call ends and the page has failed.
+//   - RTP: the page counts; the next one goes at the next lower rate.
+//   - PIP counts as MCF, and PRI-MPS, PRI-EOM, PRI-EOP as the commands without a
+//     request: there is no operator.
+//   - After the fourth PPR the sender continues to correct (CTC), at a lower rate
+//     if half of the frames or more are missing; where there is none it says EOR
+//     and ends the call, for no page can be left out.
+//   - A receiver keeps the part of a page before EOR-NULL; a page ended by EOR is
+//     dropped. Either way the call is no success.
+//   - CRP counts as one of the three tries of a command. It is never sent.
+//   - DIS and DTC are said three times if nothing follows, and T1 is waited for.
 package t30

@@ -87,6 +87,9 @@ func (h *hostile) drive(e *t30.Engine, steps int) (t30.Report, bool) {
 			in.Format = standard
 		case t30.Code:
 			in.Data = make([]byte, 70000)
+		case t30.Store:
+			busy, _ := h.octet()
+			in.Busy = busy%4 == 1
 		case t30.Judge:
 			in.Quality = t30.Quality{Rows: len(o.Data), BadRows: len(o.Data) % 3}
 		case t30.Done:
@@ -111,11 +114,20 @@ func FuzzEngines(f *testing.F) {
 	id := everything().Append([]byte{byte(t30.DIS)})
 	f.Add(script(id, []byte{byte(t30.CFR)}, []byte{byte(t30.MCF)}, []byte{byte(t30.PPR), 1, 2, 3}))
 	f.Add(append(script(dcs), 2, 0, 2, 3, 1, 2, 3, 4, 0, byte(t30.EOP), 4, 0, byte(t30.DCN)))
+	f.Add(append(script([]byte{byte(t30.DTC), 0, 0x72}, []byte{byte(t30.CFR)}), 4, 0, byte(t30.MCF)))
+	f.Add(append(script(append([]byte{byte(t30.DIS)}, 0, 0x73, 0x40), dcs), 2, 0, 2, 3, 1, 2, 3, 4, 0, byte(t30.EOP)))
 	f.Add(script([]byte{byte(t30.PPS), 0, 0, 0, 7}, []byte{byte(t30.CTC), 0, 2}, []byte{byte(t30.EOR), 0x2E}))
 	f.Fuzz(func(t *testing.T, s []byte) {
 		limit := 20*len(s) + 2000
-		if _, ok := (&hostile{script: s}).drive(t30.NewReceiver(t30.ReceiverConfig{Station: "r", Own: everything()}), limit); !ok {
-			t.Error("receiver does not end")
+		for _, offer := range []*t30.Offer{nil, {Pages: 2}, {Pages: 1, Password: "x"}} {
+			cfg := t30.ReceiverConfig{Station: "r", Own: everything(), Offer: offer}
+			if _, ok := (&hostile{script: s}).drive(t30.NewReceiver(cfg), limit); !ok {
+				t.Error("receiver does not end")
+			}
+		}
+		poller := t30.NewSender(t30.SenderConfig{Station: "p", Own: everything(), Poll: &t30.Poll{Password: "x"}})
+		if _, ok := (&hostile{script: s}).drive(poller, limit); !ok {
+			t.Error("poller does not end")
 		}
 		send := t30.NewSender(t30.SenderConfig{Station: "s", Own: everything(), Pages: 3})
 		r, ok := (&hostile{script: s}).drive(send, limit)

@@ -13,8 +13,12 @@ import (
 	"github.com/faxmesh/faxmesh/modem/line"
 )
 
-// maxScripts octets are read of a file of scripts.
-const maxScripts = 16 << 20
+// Limits of scripts.
+const (
+	maxScripts = 16 << 20 // octets of a file
+	maxNumber  = 1 << 20  // in any attribute: octets, milliseconds, flags
+	maxMinBits = 100_000  // of a row: seven seconds at 14400 bit/s
+)
 
 // test is one call script.
 type test struct {
@@ -111,8 +115,12 @@ func optional(a map[string]string, key string) (int, error) {
 		return 0, nil
 	}
 	n, err := strconv.Atoi(strings.TrimSpace(v))
-	if err != nil || n < 0 {
-		return 0, fmt.Errorf("%s=%q: write a number that is not negative", key, v)
+	most := maxNumber
+	if key == "min_bits" {
+		most = maxMinBits
+	}
+	if err != nil || n < 0 || n > most {
+		return 0, fmt.Errorf("%s=%q: write a number from 0 to %d", key, v, most)
 	}
 	return n, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -21,6 +22,9 @@ const (
 	preambleFlags  = 37
 	postambleFlags = 5
 )
+
+// maxFrameSize is the number of page octets in a whole ECM frame.
+const maxFrameSize = 256
 
 // speaks are the kinds of steps that put a signal on the line.
 var speaks = map[string]bool{"PREAMBLE": true, "HDLC": true, "POSTAMBLE": true, "TCF": true, "MSG": true, "PP": true}
@@ -176,7 +180,10 @@ func (p *player) sayBlock(s step) error {
 		}
 	}
 	if size == 0 {
-		size = 256
+		size = maxFrameSize
+	}
+	if size > maxFrameSize {
+		return fmt.Errorf("frame_size=%d: ECM has 256 or 64", size)
 	}
 	bad, err := s.numbers("crc_error")
 	if err != nil {

@@ -101,7 +101,9 @@ type Ring struct {
 type Incoming struct {
 	Station string // own identification (CSI), at most 20 characters
 	// Store makes one page durable. The page is confirmed to the sender only
-	// after Store has returned nil.
+	// after Store has returned nil; if that takes more than a moment, the call
+	// goes on meanwhile and the sender is told to wait. Receive returns after
+	// Store has.
 	Store func(ctx context.Context, p ReceivedPage) error
 	Stage func(Stage)
 	// Offer is what a caller may fetch; nil: nothing.

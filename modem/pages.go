@@ -155,26 +155,6 @@ func minBits(s dis.Session) int {
 	return (rate.BitsPerSecond()*ms + 999) / 1000
 }
 
-// receiving takes pages in.
-type receiving struct {
-	store  func(ctx context.Context, p ReceivedPage) error
-	judged ReceivedPage
-}
-
-func (r *receiving) do(ctx context.Context, o t30.Order) (in t30.Event) {
-	switch o.Kind {
-	case t30.Judge:
-		r.judged, in.Quality = decode(o.Data, o.Session)
-	case t30.Store:
-		r.judged.Index = o.Page
-		if in.Err = r.store(ctx, r.judged); in.Err != nil {
-			in.Err = fmt.Errorf("store page %d: %w", o.Page+1, in.Err)
-		}
-		r.judged = ReceivedPage{}
-	}
-	return in
-}
-
 // decode decodes a page as it came from the line. What T.6 cannot decode was
 // sent that way, for ECM lets no damage through: the rows before it are kept
 // and the page is marked by one bad row.

@@ -162,6 +162,7 @@ type call struct {
 // is being said or heard is broken off and the engine told to end; what it says
 // then has a time limit of its own.
 func (c *call) run(ctx context.Context, e *t30.Engine) Report {
+	defer c.desk.in.wait()
 	wire := ctx
 	var in t30.Event
 	for {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/faxmesh/faxmesh/modem"
 	"github.com/faxmesh/faxmesh/modem/dis"
@@ -192,6 +194,48 @@ func TestPolling(t *testing.T) {
 	if len(came) != 1 || !came[0].Image.Equal(sent[0].Image) || len(fetched) != 2 ||
 		!fetched[0].Image.Equal(offered[0].Image) || !fetched[1].Image.Equal(offered[1].Image) || fetched[1].Index != 1 {
 		t.Errorf("%d pages came, %d fetched; not as they were", len(came), len(fetched))
+	}
+}
+
+// While a page is being stored the sender is told to wait, and is told of the
+// page no sooner than it is there.
+func TestSlowStore(t *testing.T) {
+	for name, c := range map[string]struct {
+		takes time.Duration
+		want  status.Code // of the receiver
+		says  string
+	}{
+		"slow": {5 * time.Second, status.OK, "RNR"},
+		"dead": {time.Hour, status.NotStored, "RNR"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := lt.Pair(nil)
+			var sent, received modem.Report
+			var kept, confirmed int
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				sent = modem.New(&phone{end: a}, modem.Options{}).Send(t.Context(), modem.Outgoing{
+					Pages:     document{drawing(1, 1728, 100, t4.Standard)},
+					Confirmed: func(int) error { confirmed++; return nil },
+				})
+			})
+			wg.Go(func() {
+				received = modem.New(&phone{end: b}, modem.Options{}).Receive(t.Context(), modem.Incoming{
+					Store: func(context.Context, modem.ReceivedPage) error {
+						time.Sleep(c.takes)
+						kept++
+						return nil
+					},
+				})
+			})
+			wg.Wait()
+			if received.Status != c.want || (sent.Status == status.OK) != (c.want == status.OK) || confirmed > kept || kept != 1 {
+				t.Errorf("%s: ended %v and %v, %d stored, %d confirmed", name, sent.Status, received.Status, kept, confirmed)
+			}
+			if !strings.Contains(received.Transcript, c.says) {
+				t.Errorf("%s: no %s in\n%s", name, c.says, received.Transcript)
+			}
+		})
 	}
 }
 

@@ -11,8 +11,9 @@ import (
 const (
 	// T1 (35 s +- 5 s) bounds the search for a fax machine at the other end.
 	T1 = 35 * time.Second
-	// T2 (6 s +- 1 s) bounds the wait for a command.
-	T2 = 7 * time.Second
+	// T2 (6 s +- 1 s) bounds the wait for a command. What follows when it has run
+	// out must begin within the tolerance, whatever the driver needs for it.
+	T2 = 6800 * time.Millisecond
 	// T4 (3 s +- 15 %) bounds the wait for the response to a command; it runs
 	// from the last bit of the command.
 	T4 = 3450 * time.Millisecond

@@ -153,7 +153,7 @@ func (p *player) other(ctx context.Context, s step) error {
 		return err
 	case "CED":
 		p.Pause(cedLength)
-	case "CALL", "ANSWER", "SET", "CNG": // the device was set up before the call
+	case "CALL", "ANSWER", "SET", "CNG", "SILENCE": // the device was set up before the call
 	case "CLEAR":
 		p.cleared = true
 		p.HangUp()
@@ -173,6 +173,8 @@ func (p *player) other(ctx context.Context, s step) error {
 func (p *player) expect(ctx context.Context, s step) error {
 	switch s.kind {
 	case "SET", "CED", "CNG": // tones are not seen here
+		return nil
+	case "PREAMBLE", "POSTAMBLE": // come with the frames
 		return nil
 	case "SILENCE":
 		if p.next != nil {

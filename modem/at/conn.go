@@ -102,7 +102,10 @@ func (c *Conn) writeLoop() {
 	for {
 		select {
 		case p := <-c.writes:
-			_, err := c.port.Write(p)
+			n, err := c.port.Write(p)
+			if err == nil && n < len(p) {
+				err = io.ErrShortWrite
+			}
 			c.wrote <- err
 		case <-c.done:
 			return

@@ -118,10 +118,21 @@ func (p *Port) Read(b []byte) (int, error) {
 	return n, p.fault("read", err)
 }
 
-// Write waits until the system has taken b, which says nothing about the modem.
-func (p *Port) Write(b []byte) (int, error) {
-	n, err := p.port.Write(b)
-	return n, p.fault("write", err)
+// Write waits until the system has taken all of b, which says nothing about the
+// modem. A signal ends the system's write early, without an error, and the Go
+// runtime sends itself signals.
+func (p *Port) Write(b []byte) (written int, err error) {
+	for written < len(b) {
+		n, err := p.port.Write(b[written:])
+		written += n
+		if err != nil {
+			return written, p.fault("write", err)
+		}
+		if n == 0 {
+			return written, p.fault("write", io.ErrShortWrite)
+		}
+	}
+	return written, nil
 }
 
 // SetDTR raises or drops Data Terminal Ready; dropping it hangs most modems up.

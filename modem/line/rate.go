@@ -1,6 +1,7 @@
 package line
 
-// Rate is a modulation with its bit rate.
+// Rate is a modulation with its bit rate. The numbers are kept in records:
+// append, never renumber.
 type Rate uint8
 
 // The modulations of Group 3 (T.30 table 2, bits 11-14).

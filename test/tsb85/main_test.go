@@ -161,6 +161,7 @@ func TestBadFiles(t *testing.T) {
 		"not XML":         {"<fax-tests><test", "read script"},
 		"cut off":         {`<fax-tests><test name="X"><step type="CALL"/>`, "read script X"},
 		"no script":       {"<fax-tests/>", "holds no script"},
+		"deep":            {"<fax-tests><test>" + strings.Repeat("<repeat>", 1<<16), "more than 4 deep"},
 		"bad repetition":  {`<fax-tests><test name="X"><repeat min="many"/></test></fax-tests>`, `min="many"`},
 		"image elsewhere": {`<fax-tests><test name="X"><step type="ANSWER" value="../page.tif"/></test></fax-tests>`, ""},
 	} {

@@ -18,6 +18,7 @@ const (
 	maxScripts = 16 << 20 // octets of a file
 	maxNumber  = 1 << 20  // in any attribute: octets, milliseconds, flags
 	maxMinBits = 100_000  // of a row: seven seconds at 14400 bit/s
+	maxNesting = 4        // of repetitions
 )
 
 // test is one call script.
@@ -54,7 +55,7 @@ func readScripts(r io.Reader) ([]test, error) {
 			continue
 		}
 		t := test{name: attributes(start)["name"]}
-		if t.steps, err = readSteps(d); err != nil {
+		if t.steps, err = readSteps(d, 0); err != nil {
 			return nil, fmt.Errorf("read script %s: %w", t.name, err)
 		}
 		tests = append(tests, t)
@@ -62,7 +63,10 @@ func readScripts(r io.Reader) ([]test, error) {
 }
 
 // readSteps reads the content of a test or repeat element.
-func readSteps(d *xml.Decoder) ([]step, error) {
+func readSteps(d *xml.Decoder, depth int) ([]step, error) {
+	if depth > maxNesting {
+		return nil, fmt.Errorf("repetitions inside of each other, more than %d deep", maxNesting)
+	}
 	var steps []step
 	for {
 		tok, err := d.Token()
@@ -85,7 +89,7 @@ func readSteps(d *xml.Decoder) ([]step, error) {
 					s.max, err = optional(a, "max")
 				}
 				if err == nil {
-					s.repeat, err = readSteps(d)
+					s.repeat, err = readSteps(d, depth+1)
 				}
 				if err != nil {
 					return nil, err

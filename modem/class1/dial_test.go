@@ -1,0 +1,90 @@
+package class1
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/faxmesh/faxmesh/modem/line"
+	"github.com/faxmesh/faxmesh/modem/status"
+)
+
+// Case 11: up to three +FCERROR may come between dialling and the fax machine.
+func TestDataModemAnswersFirst(t *testing.T) {
+	for errs := 1; errs <= maxFCErrors+1; errs++ {
+		steps := script{{"ATDT1\r", "\r\n+FCERROR\r\n"}}
+		for range errs - 1 {
+			steps = append(steps, script{{"AT+FRH=3\r", "\r\n+FCERROR\r\n"}}...)
+		}
+		if errs <= maxFCErrors {
+			steps = append(steps, script{{"AT+FRH=3\r", "\r\nCONNECT\r\n" + withFCS(disFrame) + "\r\nOK\r\n"}}...)
+		}
+		scripted(t, steps, func(t *testing.T, p *Phone) {
+			l, err := p.Dial(t.Context(), "1")
+			if errs > maxFCErrors {
+				var failed *status.Error
+				if !errors.As(err, &failed) || failed.Code != status.NoCarrier {
+					t.Errorf("%d times: %v", errs, err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatalf("%d times: %v", errs, err)
+			}
+			hears(t, l, v21, disFrame)
+		})
+	}
+}
+
+// Case 12: what modems say while they dial is not how the call ended.
+func TestDialChatter(t *testing.T) {
+	for said, want := range map[string]status.Code{
+		"DIALING DISABLED": status.Blacklisted, "BLACKLISTED": status.Blacklisted, "DELAYED": status.Blacklisted,
+		"ATDT1\r\n\r\nMESSAGE-WAITING\r\n\r\nRINGING\r\n\r\nBUSY": status.Busy,
+		"DIALING\r\n\r\nNO DIAL TONE":                             status.NoDialtone,
+	} {
+		scripted(t, script{{"ATDT1\r", "\r\n" + said + "\r\n"}}, func(t *testing.T, p *Phone) {
+			_, err := p.Dial(t.Context(), "1")
+			var failed *status.Error
+			if !errors.As(err, &failed) || failed.Code != want {
+				t.Errorf("%q: %v, want %v", said, err, want)
+			}
+		})
+	}
+}
+
+// A modem that waits for a ring is asked now and then whether it lives. A call
+// that comes in at that moment is not missed, nor left to confuse a dialling.
+func TestPulse(t *testing.T) {
+	scripted(t, script{
+		{"AT\r", "\r\nOK\r\n"},
+		{"AT\r", "\r\nRING\r\n\r\nOK\r\n\r\nNMBR=0301\r\n\r\nRING\r\n"},
+	}, func(t *testing.T, p *Phone) {
+		begun := time.Now()
+		ring, err := p.WaitRing(t.Context())
+		if took := time.Since(begun); err != nil || ring.Caller != "0301" || took != 2*pulse {
+			t.Errorf("%+v, %v after %v", ring, err, took)
+		}
+	})
+	for said, dead := range map[string]bool{"": true, "\r\nERROR\r\n": true} {
+		scripted(t, script{{"AT\r", said}}, func(t *testing.T, p *Phone) {
+			begun := time.Now()
+			_, err := p.WaitRing(t.Context())
+			if took := time.Since(begun); errors.Is(err, line.ErrModem) != dead || took > pulse+10*time.Second {
+				t.Errorf("a modem that answers %q: %v after %v", said, err, took)
+			}
+		})
+	}
+	scripted(t, script{{"AT\r", "\r\nOK\r\n"}, {"ATDT1\r", "\r\nBUSY\r\n"}}, func(t *testing.T, p *Phone) {
+		ctx, cancel := context.WithTimeout(t.Context(), pulse+time.Second)
+		defer cancel()
+		if _, err := p.WaitRing(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("interrupted: %v", err)
+		}
+		var failed *status.Error
+		if _, err := p.Dial(t.Context(), "1"); !errors.As(err, &failed) || failed.Code != status.Busy {
+			t.Errorf("dialling then: %v", err)
+		}
+	})
+}

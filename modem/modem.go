@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/faxmesh/faxmesh/modem/line"
+	"github.com/faxmesh/faxmesh/modem/station"
 	"github.com/faxmesh/faxmesh/modem/status"
 	"github.com/faxmesh/faxmesh/modem/t4"
 )
@@ -74,6 +75,8 @@ type Outgoing struct {
 	Stage func(Stage)
 	// Poll fetches what the remote station offers, after Pages; nil: nothing.
 	Poll *Poll
+	// Known is what earlier calls have taught of the remote station.
+	Known station.Known
 }
 
 // Poll is how a calling station fetches documents.
@@ -141,6 +144,8 @@ type Report struct {
 	Duration   time.Duration // line time from answer to on hook
 	Transcript string        // the T.30 dialogue as text
 	Converted  []Conversion  // pages sent otherwise than they are, in ascending order
+	// Known is what the call adds to Outgoing.Known; zero: it has taught nothing.
+	Known station.Known
 }
 
 // Conversion is a page that the remote station does not take as it is.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/faxmesh/faxmesh/modem/dis"
 	"github.com/faxmesh/faxmesh/modem/line"
+	"github.com/faxmesh/faxmesh/modem/station"
 	"github.com/faxmesh/faxmesh/modem/status"
 	"github.com/faxmesh/faxmesh/modem/t30"
 )
@@ -76,6 +77,11 @@ func (m *phoneModem) Send(ctx context.Context, out Outgoing) Report {
 	if out.First < 0 || out.First >= pages && (pages > 0 || out.Poll == nil) {
 		return Report{Status: status.BadDocument, Err: errors.New("modem: the document has no page to send")}
 	}
+	advice := out.Known.Advise(time.Now())
+	if text := advice.String(); text != "" {
+		m.opt.Log.Debug("the call heeds what is known of the station", "number", out.Number, "advice", text)
+	}
+	m = m.advised(advice)
 	stage := stages{tell: out.Stage}
 	stage.set(Stage{Name: "dialing"})
 	defer m.hangUp(ctx)
@@ -93,6 +99,7 @@ func (m *phoneModem) Send(ctx context.Context, out Outgoing) Report {
 		MaxRate:     m.opt.MaxRate,
 		First:       out.First,
 		Pages:       pages,
+		GiveUp:      advice.GiveUp,
 	}
 	d := desk{out: &sending{pages: out.Pages, confirmed: out.Confirmed}}
 	if out.Poll != nil {
@@ -100,9 +107,22 @@ func (m *phoneModem) Send(ctx context.Context, out Outgoing) Report {
 		d.in = &receiving{store: out.Poll.Store}
 	}
 	c := call{line: l, stage: stage, desk: d}
-	rep := c.run(ctx, t30.NewSender(cfg))
+	rep, seen := c.run(ctx, t30.NewSender(cfg))
 	rep.Converted = d.out.converted
+	rep.Known = out.Known.Learn(rep.Status, seen, time.Now())
 	return rep
+}
+
+// advised is m for a call to a station that such advice is given about.
+func (m *phoneModem) advised(a station.Advice) *phoneModem {
+	opt := m.opt
+	opt.NoECM = opt.NoECM || a.NoECM
+	opt.NoMMR = opt.NoMMR || a.NoMMR
+	opt.NoMR = opt.NoMR || a.NoMR
+	if a.MaxRate != line.V21 && (opt.MaxRate == line.V21 || a.MaxRate < opt.MaxRate) {
+		opt.MaxRate = a.MaxRate
+	}
+	return &phoneModem{Phone: m.Phone, opt: opt}
 }
 
 func (m *phoneModem) Receive(ctx context.Context, in Incoming) Report {
@@ -124,7 +144,8 @@ func (m *phoneModem) Receive(ctx context.Context, in Incoming) Report {
 		d.out = &sending{pages: in.Offer.Pages, confirmed: in.Offer.Confirmed}
 	}
 	c := call{line: l, stage: stage, desk: d}
-	return c.run(ctx, t30.NewReceiver(cfg))
+	rep, _ := c.run(ctx, t30.NewReceiver(cfg))
+	return rep
 }
 
 // hangUp puts the line on hook, whatever has become of ctx.
@@ -161,7 +182,7 @@ type call struct {
 // run steps the engine until the call is over. When ctx is cancelled, whatever
 // is being said or heard is broken off and the engine told to end; what it says
 // then has a time limit of its own.
-func (c *call) run(ctx context.Context, e *t30.Engine) Report {
+func (c *call) run(ctx context.Context, e *t30.Engine) (Report, t30.Seen) {
 	defer c.desk.in.wait()
 	wire := ctx
 	var in t30.Event
@@ -177,7 +198,7 @@ func (c *call) run(ctx context.Context, e *t30.Engine) Report {
 		}
 		o := e.Step(in)
 		if o.Kind == t30.Done {
-			return c.report(o.Report)
+			return c.report(o.Report), o.Report.Seen
 		}
 		c.progress(o)
 		in = c.carryOut(ctx, wire, o)

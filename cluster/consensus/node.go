@@ -38,7 +38,8 @@ type Config struct {
 	Timeouts Timeouts // the shortest; Pace makes them longer
 	Logger   *slog.Logger
 
-	openLog func(path string) (logStore, error) // openStore, but in tests of failing disks
+	openLog func(path string) (logStore, error)              // openStore, but in tests of failing disks
+	space   func(dir string) (free, total uint64, err error) // freeSpace, but there
 }
 
 // Node is this node's part in the agreement.
@@ -78,6 +79,9 @@ func Open(cfg Config) (*Node, error) {
 	if cfg.openLog == nil {
 		cfg.openLog = openStore
 	}
+	if cfg.space == nil {
+		cfg.space = freeSpace
+	}
 	log := &logger{log: cfg.Logger}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of the log: %w", err)
@@ -110,6 +114,7 @@ func Open(cfg Config) (*Node, error) {
 	}
 	n.running.Go(n.followLeadership)
 	n.running.Go(n.stopWhenFailed)
+	n.running.Go(n.watchSpace)
 	return n, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -108,6 +109,27 @@ func (l *lifetime) close() error {
 		}
 	})
 	return l.err
+}
+
+// hungWait bounds how long a node that has failed waits for its parts, which
+// may never come back from the disk.
+const hungWait = 15 * time.Second
+
+// closeOrLeave is close, but gives up what hangs when the node has failed.
+func (l *lifetime) closeOrLeave(failed <-chan struct{}) error {
+	ended := make(chan error, 1)
+	go func() { ended <- l.close() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-failed:
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(hungWait):
+		return fmt.Errorf("parts of the node are left open, because they have not ended within %v", hungWait)
+	}
 }
 
 // Open makes this node take part in the cluster to which its directory
@@ -234,18 +256,19 @@ func (c *Cluster) openCarriers(dir string) (err error) {
 }
 
 // Close hands leadership over, tells the others that this node goes, and stops
-// everything in the reverse order of Open.
+// everything in the reverse order of Open. Only after Failed may it leave open
+// what hangs with the disk.
 func (c *Cluster) Close() error {
 	if c.raft.IsLeader() {
 		if err := c.raft.Transfer(); err != nil { // as when there is no other voter
 			c.opt.Logger.Debug("the lead was not handed over", "err", err)
 		}
 	}
-	return c.life.close()
+	return c.life.closeOrLeave(c.raft.Failed())
 }
 
-// Failed is closed when this node can go on no longer, as when its disk has
-// failed the ledger: close the cluster and end the program. Err says why.
+// Failed is closed when this node can go on no longer, as when its disk fails
+// or hangs: close the cluster and end the program. Err says why.
 func (c *Cluster) Failed() <-chan struct{} { return c.raft.Failed() }
 
 // Err is why the node has failed.

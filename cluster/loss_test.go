@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
@@ -100,4 +101,26 @@ func TestCloseLeavesNothing(t *testing.T) {
 		}
 	}
 	waitFor(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= before })
+}
+
+// A node that has failed does not wait for ever for a disk that hangs; one that
+// has not failed waits.
+func TestCloseLeavesWhatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, ill := range []bool{false, true} {
+			l := &lifetime{cancel: func() {}}
+			failed, hang := make(chan struct{}), make(chan struct{})
+			l.opened(func() error { <-hang; return nil })
+			if ill {
+				close(failed)
+			}
+			time.AfterFunc(time.Hour, func() { close(hang) })
+			begun := time.Now()
+			err := l.closeOrLeave(failed)
+			if took := time.Since(begun); (err != nil) != ill || (took < time.Hour) != ill {
+				t.Errorf("failed %v: closed after %v with %v", ill, took, err)
+			}
+			<-hang
+		}
+	})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -34,14 +35,14 @@ func twoLines(t *testing.T, x *exchange.Exchange) (dir string) {
 	return dir
 }
 
-func linesTest(t *testing.T, args ...string) (out, errs string, err error) {
+func linesTest(t *testing.T, ctx context.Context, args ...string) (out, errs string, err error) {
 	t.Helper()
 	var o, e bytes.Buffer
 	a := &app{terminal.Terminal{Out: &o, Err: &e}}
 	cmd := a.linesCommand()
 	cmd.SetArgs(append([]string{"test"}, args...))
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	err = cmd.ExecuteContext(t.Context())
+	err = cmd.ExecuteContext(ctx)
 	return o.String(), e.String(), err
 }
 
@@ -49,7 +50,7 @@ func TestOneLineCallsAnother(t *testing.T) {
 	x := exchange.New(exchange.Config{Speed: 40, Seed: 2})
 	defer x.Close()
 	dir := twoLines(t, x)
-	out, errs, err := linesTest(t, "line1", "LINE2", "--data", dir, "--json")
+	out, errs, err := linesTest(t, t.Context(), "line1", "LINE2", "--data", dir, "--json")
 	if err != nil {
 		t.Fatalf("%v\n%s%s", err, out, errs)
 	}
@@ -67,7 +68,7 @@ func TestOneLineCallsAnother(t *testing.T) {
 	if fmt.Sprint(r) != fmt.Sprint(want) {
 		t.Errorf("%+v, want %+v", r, want)
 	}
-	out, _, err = linesTest(t, "line2", "line1", "--data", dir)
+	out, _, err = linesTest(t, t.Context(), "line2", "line1", "--data", dir)
 	if err != nil || !strings.Contains(out, "with error correction, MMR") || !strings.Contains(out, "as it was sent") {
 		t.Errorf("%v\n%s", err, out)
 	}
@@ -78,7 +79,7 @@ func TestLinesThatFailTheirTest(t *testing.T) {
 		x := exchange.New(exchange.Config{Speed: 40})
 		defer x.Close()
 		x.Reserve("0999", exchange.AlwaysBusy)
-		out, _, err := linesTest(t, "line1", "line2", "--data", twoLines(t, x), "--dial", "0999", "--json")
+		out, _, err := linesTest(t, t.Context(), "line1", "line2", "--data", twoLines(t, x), "--dial", "0999", "--json")
 		if terminal.Status(err) != terminal.Failure || !strings.Contains(err.Error(), "line2 did not ring") || !strings.Contains(out, `"sent":"busy","received":"no-ring"`) {
 			t.Errorf("%v\n%s", err, out)
 		}
@@ -86,13 +87,13 @@ func TestLinesThatFailTheirTest(t *testing.T) {
 	t.Run("cut", func(t *testing.T) {
 		x := exchange.New(exchange.Config{Speed: 40, Conditions: exchange.Conditions{CutAfter: 12 * time.Second}})
 		defer x.Close()
-		_, errs, err := linesTest(t, "line1", "line2", "--data", twoLines(t, x))
+		_, errs, err := linesTest(t, t.Context(), "line1", "line2", "--data", twoLines(t, x))
 		if terminal.Status(err) != terminal.Failure || !strings.Contains(err.Error(), "line-dropped") || !strings.Contains(errs, "dialogue of line2:") {
 			t.Errorf("%v\n%s", err, errs)
 		}
 	})
 	t.Run("no such modem", func(t *testing.T) {
-		_, _, err := linesTest(t, "/dev/none1", "/dev/none2", "--dial", "1")
+		_, _, err := linesTest(t, t.Context(), "/dev/none1", "/dev/none2", "--dial", "1")
 		if terminal.Status(err) != terminal.Failure || !strings.Contains(err.Error(), "/dev/none1: ") || !strings.Contains(err.Error(), "/dev/none2: ") {
 			t.Errorf("%v", err)
 		}
@@ -100,7 +101,7 @@ func TestLinesThatFailTheirTest(t *testing.T) {
 	for name, args := range map[string][]string{
 		"number unknown": {"/dev/none1", "/dev/none2"}, "itself": {"/dev/a", "/dev/a", "--dial", "1"}, "one line": {"/dev/a"},
 	} {
-		if _, _, err := linesTest(t, args...); err == nil {
+		if _, _, err := linesTest(t, t.Context(), args...); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

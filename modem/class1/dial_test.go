@@ -3,7 +3,11 @@ package class1
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/faxmesh/faxmesh/modem/line"
@@ -81,6 +85,47 @@ func TestPulse(t *testing.T) {
 		defer cancel()
 		if _, err := p.WaitRing(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("interrupted: %v", err)
+		}
+		var failed *status.Error
+		if _, err := p.Dial(t.Context(), "1"); !errors.As(err, &failed) || failed.Code != status.Busy {
+			t.Errorf("dialling then: %v", err)
+		}
+	})
+}
+
+// Whoever stops waiting for a ring while the modem is being asked gets it when
+// it has answered, ready to dial.
+func TestPulseIsFeltToItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host, modem := net.Pipe()
+		var modems sync.WaitGroup
+		defer modems.Wait()
+		modems.Go(func() {
+			defer modem.Close()
+			b := make([]byte, 64)
+			for _, s := range append(opening(), script{{"AT\r", ""}, {"ATDT1\r", "\r\nBUSY\r\n"}}...) {
+				if _, err := io.ReadFull(modem, b[:len(s.expect)]); err != nil || string(b[:len(s.expect)]) != s.expect {
+					t.Errorf("the host says %q (%v), want %q", b[:len(s.expect)], err, s.expect)
+					return
+				}
+				if s.expect == "AT\r" {
+					time.Sleep(2 * time.Second)
+					s.answer = "\r\nOK\r\n"
+				}
+				io.WriteString(modem, s.answer)
+			}
+			io.Copy(io.Discard, modem)
+		})
+		p, err := Open(t.Context(), host, Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), pulse+time.Second)
+		defer cancel()
+		begun := time.Now()
+		if _, err := p.WaitRing(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) != pulse+2*time.Second {
+			t.Errorf("%v after %v", err, time.Since(begun))
 		}
 		var failed *status.Error
 		if _, err := p.Dial(t.Context(), "1"); !errors.As(err, &failed) || failed.Code != status.Busy {

@@ -112,13 +112,14 @@ func highest(configured []settings.Line) int {
 // survey joins what is configured and what is there.
 func survey(configured []settings.Line, ports []string) []found {
 	var all []found
-	taken := map[string]bool{}
 	for i, l := range configured {
 		all = append(all, found{device: l.Device, line: &configured[i]})
-		taken[l.Device] = l.Type == settings.TypeClass1
 	}
 	for _, port := range ports {
-		if !taken[port] {
+		taken := slices.ContainsFunc(configured, func(l settings.Line) bool {
+			return l.Type == settings.TypeClass1 && serial.SameDevice(l.Device, port)
+		})
+		if !taken {
 			all = append(all, found{device: port})
 		}
 	}
@@ -258,7 +259,7 @@ func (a *app) propose(all []found, last int) {
 			continue
 		}
 		last++
-		keys := fmt.Sprintf("DEVICE=%s\nTYPE=%s\n", f.device, settings.TypeClass1)
+		keys := fmt.Sprintf("DEVICE=%s\nTYPE=%s\n", serial.StableName(f.device), settings.TypeClass1)
 		if f.speed != serial.DefaultSpeed {
 			keys += fmt.Sprintf("SPEED=%d\n", f.speed)
 		}

@@ -26,8 +26,8 @@ type locks []*lockFile
 // by either.
 func takeLocks(dir, path string) (locks, error) {
 	names := []string{lockName(path)}
-	if real, err := filepath.EvalSymlinks(path); err == nil && lockName(real) != names[0] {
-		names = append(names, lockName(real))
+	if real := lockName(realName(path)); real != names[0] {
+		names = append(names, real)
 	}
 	var held locks
 	for _, name := range names {

@@ -4,6 +4,10 @@
 // files, one stream seam instead of addresses, errors that say whether a
 // command may have been taken, and the leader's duties begun only when all
 // earlier commands are applied. The state that it carries is package ledger.
+//
+// Faults that the library is known to have are made good here: heartbeats take
+// their turn among all messages (transport), a node whose disk fails or hangs
+// is cut off (fence), a snapshot is not installed without end (installs).
 package consensus
 
 import (

@@ -58,7 +58,7 @@ func parse(args []string, errs io.Writer) (options, error) {
 	flags.IntVar(&o.lanes, "lanes", 4, "calls at once")
 	peers := flags.String("peers", "efax,hylafax", "programs to call beside faxmesh")
 	flags.StringVar(&o.only, "only", "", "only calls whose line in the table contains all these words")
-	flags.StringVar(&o.logs, "logs", "", "keep the programs' logs of calls that went wrong in this directory")
+	flags.StringVar(&o.logs, "logs", "", "keep the programs' logs of calls that did not go smoothly in this directory")
 	flags.BoolVar(&o.json, "json", false, "print JSON lines")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -159,6 +159,8 @@ func (t *table) add(r row, v verdict, speed float64) {
 		t.right++
 	} else {
 		t.wrong++
+	}
+	if v.wrong != "" || v.note != "" {
 		t.keepLogs(r, v)
 	}
 	if t.json {

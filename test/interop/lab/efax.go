@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/faxmesh/faxmesh/modem/line"
@@ -48,6 +49,9 @@ func (e *Efax) run(rate line.Rate, args func(dir string) ([]string, error)) (*pr
 	return p, dir, err
 }
 
+// efaxConfirmed is what efax says when a page was confirmed.
+var efaxConfirmed = regexp.MustCompile(`received (MCF|RTP|PIP)\b`)
+
 // Send implements Station.
 func (e *Efax) Send(ctx context.Context, number string, d Document, m Mode) (Sent, error) {
 	p, _, err := e.run(m.Rate, func(dir string) ([]string, error) {
@@ -69,7 +73,7 @@ func (e *Efax) Send(ctx context.Context, number string, d Document, m Mode) (Sen
 		return Sent{}, fmt.Errorf("%w\n%s", err, p.said.String())
 	}
 	s := Sent{OK: p.err == nil, Log: p.said.String()}
-	s.Pages = strings.Count(s.Log, "received MCF")
+	s.Pages = len(efaxConfirmed.FindAllString(s.Log, -1))
 	s.Why = lastWords(p)
 	return s, nil
 }

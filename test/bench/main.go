@@ -2,6 +2,7 @@
 // machine, and holds the result against the bars that the project has set.
 //
 //	go run ./test/bench codec [-json]
+//	go run ./test/bench line [-json]
 //
 // It exits with 0 if every bar is met, with 1 if one is missed, and with 2 if
 // nothing could be measured.
@@ -23,6 +24,7 @@ type bench func(args []string, out io.Writer) (bars []bar, err error)
 func benches() map[string]bench {
 	return map[string]bench{
 		"codec": codec,
+		"line":  callLine,
 	}
 }
 

@@ -121,11 +121,11 @@ func pageCounts(list string) ([]int, error) {
 	return counts, nil
 }
 
-func openLineLab(ctx context.Context, speed float64, pages int, out io.Writer) (l *lineLab, err error) {
+func openLineLab(ctx context.Context, speed float64, pages int, out io.Writer) (_ *lineLab, err error) {
 	if missing := lab.Missing("gs"); missing != nil {
 		return nil, fmt.Errorf("not installed: %s", strings.Join(missing, ", "))
 	}
-	l = &lineLab{out: out}
+	l := &lineLab{out: out}
 	if l.dir, err = os.MkdirTemp("", "bench-line-"); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -60,29 +61,36 @@ func TestHylaFAX(t *testing.T) {
 	})
 }
 
+// callPeers makes the calls at once, for they do little but wait.
 func callPeers(t *testing.T, rows []row) {
 	f, err := furnish(t.Context(), rows)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(f.close)
+	defer f.close()
+	verdicts := make([]verdict, len(rows))
+	var calls sync.WaitGroup
 	for i, r := range rows {
-		t.Run(r.from+" to "+r.to+r.weather.name, func(t *testing.T) {
-			t.Parallel()
+		calls.Go(func() {
 			l, err := f.open(batch{speed: testSpeed, rows: []row{r}}, fmt.Sprint(50+i))
 			if err != nil {
-				t.Fatal(err)
+				verdicts[i].wrong = err.Error()
+				return
 			}
 			defer l.close()
-			v := l.call(t.Context(), r)
-			if v.wrong != "" {
-				t.Fatalf("%s\n== %s\n%s\n== %s\n%s", v.wrong, r.from, v.sent.Log, r.to, v.received.Log)
-			}
-			if r.weather.Cut > 0 && (v.sent.OK || v.received.OK) {
-				t.Errorf("a call that was cut succeeded: sender %v, receiver %v", v.sent.OK, v.received.OK)
-			}
-			t.Logf("%.1f s off hook; %s", v.offHook.Seconds(), v.note)
+			verdicts[i] = l.call(t.Context(), r)
 		})
+	}
+	calls.Wait()
+	for i, r := range rows {
+		v := verdicts[i]
+		t.Logf("%s %.1f s off hook; %s", r, v.offHook.Seconds(), v.note)
+		if v.wrong != "" {
+			t.Errorf("%s: %s\n== %s\n%s\n== %s\n%s", r, v.wrong, r.from, v.sent.Log, r.to, v.received.Log)
+		}
+		if r.weather.Cut > 0 && (v.sent.OK || v.received.OK) {
+			t.Errorf("a call that was cut succeeded: sender %v, receiver %v", v.sent.OK, v.received.OK)
+		}
 	}
 }
 

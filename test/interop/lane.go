@@ -21,7 +21,7 @@ type furniture struct {
 }
 
 // furnish prepares for the rows.
-func furnish(ctx context.Context, rows []row) (f *furniture, err error) {
+func furnish(ctx context.Context, rows []row) (_ *furniture, err error) {
 	uses := func(name string) bool {
 		return slices.ContainsFunc(rows, func(r row) bool { return r.from == name || r.to == name })
 	}
@@ -32,7 +32,7 @@ func furnish(ctx context.Context, rows []row) (f *furniture, err error) {
 	if missing := lab.Missing(programs...); missing != nil {
 		return nil, fmt.Errorf("not installed: %v", missing)
 	}
-	f = &furniture{}
+	f := &furniture{}
 	if f.dir, err = os.MkdirTemp("", "interop-"); err != nil {
 		return nil, err
 	}
@@ -51,9 +51,11 @@ func furnish(ctx context.Context, rows []row) (f *furniture, err error) {
 		return nil, err
 	}
 	if uses(hylafax) {
-		f.hylafax, err = lab.StartHylaFAX(ctx)
+		if f.hylafax, err = lab.StartHylaFAX(ctx); err != nil {
+			return nil, fmt.Errorf("%w (-peers efax does without it)", err)
+		}
 	}
-	return f, err
+	return f, nil
 }
 
 func mostPages(rows []row) int {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -128,35 +130,47 @@ func impaired() []row {
 type batch struct {
 	speed float64
 	rows  []row
+	cost  time.Duration // about so much wall time
 }
 
-// maxBatch keeps the lanes equally busy.
-const maxBatch = 8
+// maxBatch keeps the lanes equally busy: a batch that has taken so much wall
+// time takes no more rows.
+const maxBatch = 2 * time.Minute
 
-// batches puts rows together that can share an exchange.
+// batches puts rows together that can share an exchange, the longest batches
+// first.
 func batches(rows []row, asked float64) []batch {
 	var all []batch
 	open := map[string]int{} // the batch that still takes rows
 	for _, r := range rows {
 		key := fmt.Sprint(r.weather.name, r.speed(asked))
 		i, ok := open[key]
-		if !ok || len(all[i].rows) == maxBatch {
+		if !ok || all[i].cost >= maxBatch {
 			i = len(all)
 			all = append(all, batch{speed: r.speed(asked)})
 			open[key] = i
 		}
 		all[i].rows = append(all[i].rows, r)
+		all[i].cost += time.Duration(float64(r.nominal()) / all[i].speed)
 	}
+	slices.SortStableFunc(all, func(a, b batch) int { return cmp.Compare(b.cost, a.cost) })
 	return all
+}
+
+// pageOctets are about those of a standard page in the longest coding.
+const pageOctets = 60000
+
+// nominal is about how long the row's call takes in line time.
+func (r row) nominal() time.Duration {
+	perPage := pageOctets*8/r.mode.Rate.BitsPerSecond() + 3
+	return time.Duration(15+r.pages*perPage) * time.Second
 }
 
 // lineTime is the longest that the row's call may take in line time: a page may
 // be repeated, at a lower rate, but not for ever.
 func (r row) lineTime() time.Duration {
-	const page = 60000 * 8 // bits, in the worst coding
-	perPage := page/r.mode.Rate.BitsPerSecond() + 15
 	if r.weather.name == "" {
-		return time.Duration(90+2*r.pages*perPage) * time.Second
+		return 90*time.Second + 2*r.nominal()
 	}
-	return time.Duration(300+6*r.pages*perPage) * time.Second
+	return 5*time.Minute + 6*r.nominal()
 }

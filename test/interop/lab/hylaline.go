@@ -175,7 +175,7 @@ func (l *HylaLine) Listen(ctx context.Context) (Reception, error) {
 		return nil, err
 	}
 	size, err := logSize()
-	return &hylaReception{l, size}, err
+	return &hylaReception{line: l, from: size}, err
 }
 
 const transferLog = hylaSpool + "/log/xferfaxlog"
@@ -195,6 +195,8 @@ func logSize() (int64, error) {
 type hylaReception struct {
 	line *HylaLine
 	from int64 // where its records begin in the log of transfers
+
+	files []string // what it has received
 }
 
 // Wait implements Reception. HylaFAX writes a record for each document, then
@@ -213,12 +215,15 @@ func (r *hylaReception) Wait(ctx context.Context) (Received, error) {
 	if err != nil {
 		return Received{}, err
 	}
+	for _, name := range r.files { // they are the lab's own
+		os.Remove(name)
+	}
 	return got, nil
 }
 
 // read reads the records since the line was ready.
 func (r *hylaReception) read(records string) (got Received, over bool) {
-	got.OK = true
+	got.OK, r.files = true, nil
 	for _, record := range strings.Split(records, "\n") {
 		field := strings.Split(record, "\t")
 		if len(field) < 14 || field[3] != r.line.device {
@@ -230,7 +235,9 @@ func (r *hylaReception) read(records string) (got Received, over bool) {
 		}
 		switch field[1] {
 		case "RECV":
-			pages, err := ReadTIFF(filepath.Join(hylaSpool, strings.Trim(field[4], `"`)))
+			name := filepath.Join(hylaSpool, "recvq", filepath.Base(strings.Trim(field[4], `"`)))
+			pages, err := ReadTIFF(name)
+			r.files = append(r.files, name)
 			if err != nil {
 				got.OK, got.Why = false, oneLine(err.Error())
 			}

@@ -22,9 +22,9 @@ type Timeouts struct {
 // after one to three Heartbeat, and elections rarely take longer than one
 // Election. Shorter ones would take a disk that pauses for a dead leader.
 var defaults = Timeouts{
-	Heartbeat: 400 * time.Millisecond,
-	Election:  400 * time.Millisecond,
-	Lease:     400 * time.Millisecond,
+	Heartbeat: 500 * time.Millisecond,
+	Election:  500 * time.Millisecond,
+	Lease:     500 * time.Millisecond,
 	Commit:    50 * time.Millisecond,
 	Stream:    10 * time.Second,
 	Apply:     5 * time.Second,

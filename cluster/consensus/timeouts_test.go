@@ -15,13 +15,13 @@ func TestTimeoutsOver(t *testing.T) {
 		roundTrip                  time.Duration
 		heartbeat, election, lease time.Duration
 	}{
-		{roundTrip: -1, heartbeat: 400 * ms, election: 400 * ms, lease: 400 * ms},
-		{roundTrip: 1 * ms, heartbeat: 400 * ms, election: 400 * ms, lease: 400 * ms},
-		{roundTrip: 50 * ms, heartbeat: 500 * ms, election: 500 * ms, lease: 400 * ms},
+		{roundTrip: -1, heartbeat: 500 * ms, election: 500 * ms, lease: 500 * ms},
+		{roundTrip: 1 * ms, heartbeat: 500 * ms, election: 500 * ms, lease: 500 * ms},
+		{roundTrip: 50 * ms, heartbeat: 500 * ms, election: 500 * ms, lease: 500 * ms},
 		{roundTrip: 150 * ms, heartbeat: 1500 * ms, election: 1500 * ms, lease: 900 * ms},
 		{roundTrip: 700 * ms, heartbeat: maxHeartbeat, election: maxHeartbeat, lease: 4200 * ms},
 		{roundTrip: 1 << 62, heartbeat: maxHeartbeat, election: maxHeartbeat, lease: maxHeartbeat},
-		{base: Timeouts{Heartbeat: 100 * ms}, roundTrip: 1 * ms, heartbeat: 100 * ms, election: 400 * ms, lease: 100 * ms},
+		{base: Timeouts{Heartbeat: 100 * ms}, roundTrip: 1 * ms, heartbeat: 100 * ms, election: 500 * ms, lease: 100 * ms},
 		{base: Timeouts{Heartbeat: 9 * time.Second, Election: time.Second}, roundTrip: time.Second, heartbeat: 9 * time.Second, election: 9 * time.Second, lease: 6 * time.Second},
 	} {
 		got := c.base.orDefaults().Over(c.roundTrip)

@@ -153,6 +153,7 @@ func (n *Node) openDispatch(cfg Config, p *parts) (err error) {
 	n.dispatch, err = dispatch.Open(dispatch.Config{
 		Node: n.cluster.Name(), Cluster: p, Journal: n.cluster.Journal(), Changed: n.cluster.Changed,
 		Dial: n.lines.Dial, Document: p.document, Policy: cfg.Retry, Log: n.log,
+		Stations: filepath.Join(cfg.Cluster.Dir, "stations.json"),
 	})
 	if err != nil {
 		return fmt.Errorf("open the dispatch: %w", err)

@@ -155,8 +155,11 @@ func (d *Dispatch) attempt(ctx context.Context, c *call) ledger.Finish {
 	rep, cause := d.dial(ctx, c, doc)
 	f := c.ending(rep, cause, d.cfg.Policy, fax.At(time.Now()))
 	d.noteEnd(c, f)
+	if err := d.remote.learn(fax.Digits(c.job.Number), rep.Known, f.At); err != nil {
+		log.Warn("what the call has taught is not on disk", "err", err)
+	}
 	log.Info("call ended", "status", rep.Status.String(), "state", string(f.State), "confirmed", f.Confirmed,
-		"pages", c.job.Fax.Pages, "remote", f.Remote, "details", f.Details, "err", rep.Err)
+		"pages", c.job.Fax.Pages, "remote", f.Remote, "details", f.Details, "advice", rep.Known.Advise(time.Now()).String(), "err", rep.Err)
 	return f
 }
 
@@ -181,14 +184,16 @@ func (d *Dispatch) dial(ctx context.Context, c *call, doc Document) (rep modem.R
 	telling, hush := context.WithCancel(d.settle)
 	var told sync.WaitGroup
 	told.Go(func() { d.tell(telling, c) })
+	number := fax.Digits(c.job.Number)
 	rep = d.cfg.Dial(calling, c.job.Last.Line, c.job.ID, modem.Outgoing{
-		Number: fax.Digits(c.job.Number),
+		Number: number,
 		Pages:  doc,
 		First:  c.confirmed(),
 		Confirmed: func(page int) error {
 			return d.confirm(c, page)
 		},
 		Stage: func(s modem.Stage) { d.stage(c, s) },
+		Known: d.remote.of(number),
 	})
 	cause = context.Cause(calling)
 	hush()

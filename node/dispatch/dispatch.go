@@ -77,6 +77,8 @@ type Config struct {
 	Dial func(ctx context.Context, line, job string, out modem.Outgoing) modem.Report
 	// Document opens a document, fetched from another node if need be.
 	Document func(ctx context.Context, doc fax.Document) (Document, error)
+	// Stations is the file of what this node learns of the stations it calls.
+	Stations string
 	Policy   queue.Policy
 	Log      *slog.Logger
 }
@@ -92,6 +94,7 @@ var (
 // Dispatch is both sides, running.
 type Dispatch struct {
 	cfg    Config
+	remote *stations
 	stop   context.CancelCauseFunc // ends the calls
 	done   sync.WaitGroup
 	settle context.Context // ends CloseGrace after the calls
@@ -109,6 +112,9 @@ func Open(cfg Config) (*Dispatch, error) {
 	interrupted, err := d.recover()
 	if err != nil {
 		return nil, err
+	}
+	if d.remote, err = openStations(cfg.Stations); err != nil {
+		cfg.Log.Warn("what earlier calls have taught cannot be read; it is learnt again", "err", err)
 	}
 	calling, stop := context.WithCancelCause(context.Background())
 	d.stop = stop

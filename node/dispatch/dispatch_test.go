@@ -215,6 +215,7 @@ func (c *cluster) serve(name string, leader bool, dir string, dial dialler) *ser
 		c.t.Fatal(err)
 	}
 	d, err := Open(Config{Node: name, Cluster: member{c, name, leader}, Journal: j, Changed: c.changed, Dial: dial,
+		Stations: filepath.Join(dir, "stations.json"),
 		Document: func(_ context.Context, doc fax.Document) (Document, error) { return document(doc.Pages), nil },
 		Log:      quiet})
 	if err != nil {

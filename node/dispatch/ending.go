@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
@@ -30,6 +31,9 @@ func (c *call) ending(rep modem.Report, cause error, p queue.Policy, now fax.Mil
 	confirmed := c.confirmed()
 	f := ledger.Finish{Job: c.job.ID, Attempt: c.attempt, Node: c.node, Confirmed: confirmed,
 		Remote: rep.Remote, Details: lines.Details(rep), At: now}
+	if n := len(rep.Converted); n > 0 {
+		f.Details += fmt.Sprintf(", pages converted: %d", n)
+	}
 	if pages := c.job.Fax.Pages; pages > 0 && confirmed >= pages {
 		f.State = fax.Done // even if the line dropped after the last confirmation
 		return f

@@ -128,27 +128,28 @@ func TestPageEnds(t *testing.T) {
 		name string
 		data []byte
 		rows int
+		cut  bool // nothing is left of RTC
 	}{
-		{"RTC", with(body, eolText, eolText, eolText, eolText, eolText), 4},
-		{"RTC, then noise", with(body, eolText, eolText, eolText, eolText, "1011100110101110101", eolText, "111"), 4},
-		{"RTC, then another page", append(with(body, eolText, eolText, eolText, eolText, eolText), with(body)...), 4},
-		{"RTC damaged", with(body, eolText, eolText, "010000100001", eolText, eolText), 4},
-		{"no RTC", with(body), 4},
-		{"no RTC, noise", with(body, "11010111010110"), 4},
-		{"cut off in a row", with(cut), 3},
-		{"no EOL behind the last row", with(body[:len(body)-12]), 4},
-		{"fill before RTC", with(body, "00000000000000000000000", eolText, eolText), 4},
-		{"noise in front", append([]byte{0xA7, 0x31, 0x05}, with(body)...), 4},
-		{"fill in front", append(make([]byte, 40), with(body)...), 4},
-		{"one EOL too many in between", with(append(append(bitString{}, body...), body...)), 8},
-		{"nothing", nil, 0},
-		{"zeros alone", make([]byte, 1000), 0},
-		{"ones alone", bytes.Repeat([]byte{0xFF}, 1000), 0},
-		{"EOLs alone", with(nil, eolText, eolText, eolText, eolText, eolText, eolText), 0},
+		{"RTC", with(body, eolText, eolText, eolText, eolText, eolText), 4, false},
+		{"RTC, then noise", with(body, eolText, eolText, eolText, eolText, "1011100110101110101", eolText, "111"), 4, false},
+		{"RTC, then another page", append(with(body, eolText, eolText, eolText, eolText, eolText), with(body)...), 4, false},
+		{"RTC damaged", with(body, eolText, eolText, "010000100001", eolText, eolText), 4, false},
+		{"no RTC", with(body), 4, true},
+		{"no RTC, noise", with(body, "11010111010110"), 4, true},
+		{"cut off in a row", with(cut), 3, true},
+		{"no EOL behind the last row", with(body[:len(body)-12]), 4, true},
+		{"fill before RTC", with(body, "00000000000000000000000", eolText, eolText), 4, false},
+		{"noise in front", append([]byte{0xA7, 0x31, 0x05}, with(body)...), 4, true},
+		{"fill in front", append(make([]byte, 40), with(body)...), 4, true},
+		{"one EOL too many in between", with(append(append(bitString{}, body...), body...)), 8, true},
+		{"nothing", nil, 0, true},
+		{"zeros alone", make([]byte, 1000), 0, true},
+		{"ones alone", bytes.Repeat([]byte{0xFF}, 1000), 0, true},
+		{"EOLs alone", with(nil, eolText, eolText, eolText, eolText, eolText, eolText), 0, false},
 	} {
 		got, q := DecodeMH(c.data, page.Width, MaxRows)
-		if got.Height != c.rows || !clean(q, c.rows) {
-			t.Errorf("%s: %d rows, %+v; want %d good ones", c.name, got.Height, q, c.rows)
+		if got.Height != c.rows || !clean(q, c.rows) || q.Cut != c.cut {
+			t.Errorf("%s: %d rows, %+v; want %d good ones, cut %v", c.name, got.Height, q, c.rows, c.cut)
 			continue
 		}
 		for y := range got.Height {

@@ -6,6 +6,7 @@ type Quality struct {
 	BadRows        int   // of them, damaged and concealed
 	ConsecutiveBad int   // the most that were damaged in a row
 	Damaged        []int // which rows those are, from 0, in ascending order
+	Cut            bool  // nothing of an RTC was there
 }
 
 // DecodeMH decodes a T.4 page in one dimension, as received. Damaged rows are
@@ -43,6 +44,10 @@ func (b *Bitmap) DecodeMR(data []byte, width, maxRows int) Quality {
 // line has damaged.
 const endEOLs = rtcEOLs - 1
 
+// cutEOLs are more than the one EOL and the end of the data that a page without
+// RTC may end with.
+const cutEOLs = 3
+
 // decodeT4 cuts the data at the EOLs, at whatever bit they are, and decodes
 // each piece on its own: so a broken code never swallows the row after it.
 func (b *Bitmap) decodeT4(data []byte, width, maxRows int, twoD bool) Quality {
@@ -73,6 +78,7 @@ func (b *Bitmap) decodeT4(data []byte, width, maxRows int, twoD bool) Quality {
 		}
 		run = 1
 	}
+	d.quality.Cut = run < cutEOLs
 	return d.quality
 }
 

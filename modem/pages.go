@@ -178,5 +178,5 @@ func decode(data []byte, s dis.Session) (ReceivedPage, t30.Quality) {
 		image, q = t4.DecodeMH(data, f.Width, t4.MaxRows)
 	}
 	page := ReceivedPage{Image: image, Resolution: f.Resolution, BadRows: q.BadRows}
-	return page, t30.Quality{Rows: q.Rows, BadRows: q.BadRows, ConsecutiveBad: q.ConsecutiveBad}
+	return page, t30.Quality{Rows: q.Rows, BadRows: q.BadRows, ConsecutiveBad: q.ConsecutiveBad, Cut: q.Cut}
 }

@@ -52,6 +52,8 @@ type Quality struct {
 	Rows           int
 	BadRows        int
 	ConsecutiveBad int // longest run of bad rows
+	// Cut: the page ends without RTC. With T.6 it has none, and false is right.
+	Cut bool
 }
 
 // Event is what the order before has brought.

@@ -105,9 +105,13 @@ func TestCopyQuality(t *testing.T) {
 		{Quality{Rows: 1000, BadRows: 150}, RTN},
 		{Quality{}, RTN},
 	} {
-		if got := rateCopy(c.q); got != c.want {
+		if got := rateCopy(c.q, false); got != c.want {
 			t.Errorf("%+v: %v, want %v", c.q, got, c.want)
 		}
+	}
+	cut := Quality{Rows: 1000, Cut: true}
+	if rateCopy(cut, true) != RTN || rateCopy(cut, false) != MCF || rateCopy(Quality{Rows: 1000}, true) != MCF {
+		t.Error("a page without RTC counts as cut only if the command behind it is late")
 	}
 }
 

@@ -10,10 +10,12 @@ const (
 	maxRunOfBad   = 10 // longer runs of bad rows make RTP of MCF
 )
 
-// rateCopy answers a page received without ECM: MCF, RTP or RTN.
-func rateCopy(q Quality) FCF {
+// rateCopy answers a page received without ECM: MCF, RTP or RTN. A page without
+// its RTC whose command has come late is only a part: the carrier was lost, and
+// the sender has gone on.
+func rateCopy(q Quality, late bool) FCF {
 	switch {
-	case q.Rows <= 0 || q.BadRows*100 >= q.Rows*usablePercent:
+	case q.Cut && late, q.Rows <= 0, q.BadRows*100 >= q.Rows*usablePercent:
 		return RTN
 	case q.BadRows*100 >= q.Rows*goodPercent || q.ConsecutiveBad > maxRunOfBad:
 		return RTP

@@ -41,8 +41,9 @@ type receiver struct {
 // incoming is the page under way.
 type incoming struct {
 	data   []byte
-	heard  bool // there is an image that no command has asked about
-	missed bool // there was an image that could not be received
+	heard  bool          // there is an image that no command has asked about
+	missed bool          // there was an image that could not be received
+	ended  time.Duration // when the image was over
 
 	gap   bool // a partial page was abandoned (EOR)
 	block byte // its number
@@ -283,7 +284,7 @@ func (r *receiver) awaitImage() Order {
 		case m.kind == image && r.ecm():
 			r.takeBurst(m.heard.Frames)
 		case m.kind == image && len(m.heard.Data) > 0 && len(m.heard.Data) <= line.MaxPage:
-			r.in.data, r.in.heard = slices.Clone(m.heard.Data), true
+			r.in.data, r.in.heard, r.in.ended = slices.Clone(m.heard.Data), true, r.now
 		default:
 			r.in.missed = true
 			// It may go on for as long as an image takes.

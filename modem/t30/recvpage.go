@@ -15,8 +15,9 @@ func (r *receiver) postMessage(f FCF) Order {
 	case r.ecm():
 		return r.ignore(f)
 	case r.in.heard:
+		late := r.now-r.in.ended > commandDue
 		return r.judge(func(q Quality) Order {
-			answer := rateCopy(q)
+			answer := rateCopy(q, late)
 			r.trans.decide(r.now, "page %d: %d rows, %d bad, at most %d in a row",
 				r.page, q.Rows, q.BadRows, q.ConsecutiveBad)
 			if answer == RTN {

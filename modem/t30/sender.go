@@ -89,8 +89,8 @@ func (s *sender) start(in Event) Order {
 // search is a wait for the identification of the remote station.
 type search struct {
 	until   time.Duration
-	heard   int // frames that were something else
-	strange int // of them, those unknown
+	heard   int // what was something else
+	strange int // of it, unknown frames
 	silent  func() Order
 }
 
@@ -103,8 +103,11 @@ func (s *sender) awaitDIS(w *search) Order {
 	}
 	return s.hear(line.Listen{Timeout: w.until - s.now}, func(m message) Order {
 		switch {
-		case m.kind != command:
+		case m.kind != command && !m.disturbed:
 			return w.silent()
+		case m.kind != command: // clicks on the line are no reason to give up
+			w.heard++
+			return s.awaitDIS(w)
 		case m.fcf == DIS:
 			s.x = xBit
 			return s.identified(hdlc.FIF(m.frame))
@@ -126,7 +129,7 @@ func (s *sender) awaitDIS(w *search) Order {
 
 // awaitDISAgain waits for the identification that follows EOM.
 func (s *sender) awaitDISAgain() Order {
-	return s.awaitDIS(&search{until: s.now + reDISWait, silent: func() Order { return s.fail(status.NoResponse, nil) }})
+	return s.awaitDIS(&search{until: s.now + T1, silent: func() Order { return s.fail(status.NoResponse, nil) }})
 }
 
 // identified looks whether the remote station can be sent to at all.

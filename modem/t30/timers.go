@@ -27,14 +27,16 @@ const (
 	// long trainings are given time.
 	tcfTimeout = 4500 * time.Millisecond
 	// eomWait: a receiver that has confirmed EOM identifies itself again after
-	// T2 (T.30 figure 5-2b), nominally 6 s; the sender waits twice T2.
-	eomWait   = 6 * time.Second
-	reDISWait = 2 * T2
+	// T2 (T.30 figure 5-2b), nominally 6 s; for the sender T1 begins anew.
+	eomWait = 6 * time.Second
 	// repeatWindow: a post-message command without a page before it is taken for
 	// a repetition only if it ends this soon after our response did: T4 of a
 	// sender that has not heard it, its preamble and its frame. A page that could
 	// not be received is noticed, however short it is.
 	repeatWindow = 4500 * time.Millisecond
+	// commandDue: the command behind an image is over by then, for its silence,
+	// preamble and frame take 1.6 s at most; the rest is for slow modems.
+	commandDue = 2500 * time.Millisecond
 	// linger is how long a station that has said DCN stays on the line, so that
 	// the end of it is not cut off.
 	linger = 900 * time.Millisecond

@@ -112,11 +112,10 @@ func (r *efaxReception) Wait(ctx context.Context) (Received, error) {
 	}
 	for _, name := range names { // in order: Glob sorts
 		page, err := ReadTIFF(name)
+		got.Pages = append(got.Pages, page...)
 		if err != nil {
 			got.Why += "; " + oneLine(err.Error()) // a page begun and not ended is none
-			continue
 		}
-		got.Pages = append(got.Pages, page...)
 	}
 	return got, nil
 }

@@ -224,6 +224,7 @@ func (r *hylaReception) Wait(ctx context.Context) (Received, error) {
 // read reads the records since the line was ready.
 func (r *hylaReception) read(records string) (got Received, over bool) {
 	got.OK, r.files = true, nil
+	unread := ""
 	for _, record := range strings.Split(records, "\n") {
 		field := strings.Split(record, "\t")
 		if len(field) < 14 || field[3] != r.line.device {
@@ -237,18 +238,20 @@ func (r *hylaReception) read(records string) (got Received, over bool) {
 		case "RECV":
 			name := filepath.Join(hylaSpool, "recvq", filepath.Base(strings.Trim(field[4], `"`)))
 			pages, err := ReadTIFF(name)
-			r.files = append(r.files, name)
-			if err != nil {
-				got.OK, got.Why = false, oneLine(err.Error())
-			}
 			got.Pages = append(got.Pages, pages...)
+			if err != nil {
+				got.OK, unread = false, oneLine(err.Error())
+				continue // the file stays there to be looked at
+			}
+			r.files = append(r.files, name)
 		case "CALL":
 			over = true
 		}
 	}
-	if got.OK && len(got.Pages) == 0 {
+	if len(got.Pages) == 0 {
 		got.OK = false
 	}
+	got.Why = strings.TrimSpace(got.Why + " " + unread)
 	return got, over
 }
 

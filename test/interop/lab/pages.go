@@ -21,7 +21,8 @@ type Document []modem.Page
 func (d Document) Len() int                       { return len(d) }
 func (d Document) Page(i int) (modem.Page, error) { return d[i], nil }
 
-// ReadTIFF reads a file of pages.
+// ReadTIFF reads a file of pages. With an error come the pages before the one
+// that it is about: programs leave a page begun behind when a call ends.
 func ReadTIFF(name string) (Document, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -39,7 +40,7 @@ func ReadTIFF(name string) (Document, error) {
 	d := make(Document, file.Len())
 	for i := range d {
 		if d[i].Image, d[i].Resolution, err = file.Page(i); err != nil {
-			return nil, fmt.Errorf("%s: page %d: %w", name, i+1, err)
+			return d[:i], fmt.Errorf("%s: page %d: %w", name, i+1, err)
 		}
 	}
 	return d, nil

@@ -54,8 +54,8 @@ func parse(args []string, errs io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("interop", flag.ContinueOnError)
 	flags.SetOutput(errs)
-	flags.Float64Var(&o.speed, "speed", 4, "line seconds in one of wall time; HylaFAX without ECM is given at most 2")
-	flags.IntVar(&o.lanes, "lanes", 4, "calls at once")
+	flags.Float64Var(&o.speed, "speed", 4, "line seconds in one of wall time; HylaFAX without ECM is given at most 1 as receiver and 2 as sender")
+	flags.IntVar(&o.lanes, "lanes", 6, "calls at once")
 	peers := flags.String("peers", "efax,hylafax", "programs to call beside faxmesh")
 	flags.StringVar(&o.only, "only", "", "only calls whose line in the table contains all these words")
 	flags.StringVar(&o.logs, "logs", "", "keep the programs' logs of calls that did not go smoothly in this directory")

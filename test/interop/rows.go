@@ -53,13 +53,18 @@ func (r row) has(words string) bool {
 	return true
 }
 
-// speed is how fast the row's line may go. HylaFAX's daemon looks at its
-// terminal each 100 ms of wall time, which without ECM is too late for a page
-// at more than twice the speed of the line.
+// speed is how fast the row's line may go. HylaFAX looks at its terminal each
+// 100 ms of wall time. Without ECM that is too late for a page if the line goes
+// much faster than the clock; for one that follows its confirmation as closely
+// as ours do, if it goes faster at all.
 func (r row) speed(asked float64) float64 {
-	const hylafaxLimit = 2
-	if (r.from == hylafax || r.to == hylafax) && !r.mode.ECM {
-		return min(asked, hylafaxLimit)
+	switch {
+	case r.mode.ECM:
+		return asked
+	case r.to == hylafax:
+		return min(asked, 1)
+	case r.from == hylafax:
+		return min(asked, 2)
 	}
 	return asked
 }

@@ -40,7 +40,10 @@ func (h *HylaFAX) Line(terminal, dir string) (*HylaLine, error) {
 	return l, h.files.link(terminal, "/dev/"+l.device)
 }
 
-var requestID = regexp.MustCompile(`request id is (\d+)`)
+var (
+	requestID = regexp.MustCompile(`request id is (\d+)`)
+	spooled   = regexp.MustCompile(`docq/doc[0-9A-Za-z.;]+`) // a job's documents
+)
 
 // Send implements Station.
 func (l *HylaLine) Send(ctx context.Context, number string, d Document, m Mode) (Sent, error) {
@@ -74,6 +77,10 @@ func (l *HylaLine) Send(ctx context.Context, number string, d Document, m Mode) 
 	text, err := os.ReadFile(done)
 	if err != nil {
 		return Sent{}, err
+	}
+	os.Remove(done)
+	for _, document := range spooled.FindAllString(string(text), -1) {
+		os.Remove(filepath.Join(hylaSpool, document)) // they are the lab's own
 	}
 	return readJob(string(text)), nil
 }
@@ -264,5 +271,6 @@ func (l *HylaLine) Close() error {
 		l.getty.stop()
 		l.getty = nil
 	}
+	os.Remove(l.status())
 	return nil
 }

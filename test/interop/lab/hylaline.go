@@ -272,5 +272,6 @@ func (l *HylaLine) Close() error {
 		l.getty = nil
 	}
 	os.Remove(l.status())
+	os.Remove("/var/lock/LCK.." + l.device) // killed, it leaves its lock
 	return nil
 }

@@ -97,6 +97,8 @@ func TestCalls(t *testing.T) {
 	}{
 		{"ECM", modem.Options{}, class1.Config{}, exchange.Conditions{}, "MMR", line.V17x14400, "PPS"},
 		{"no ECM", modem.Options{NoECM: true}, class1.Config{}, exchange.Conditions{}, "MR", line.V17x14400, "MPS"},
+		{"no MR", modem.Options{NoECM: true, NoMR: true}, class1.Config{}, exchange.Conditions{}, "MH", line.V17x14400, "MPS"},
+		{"MR with ECM", modem.Options{NoMMR: true}, class1.Config{}, exchange.Conditions{}, "MR", line.V17x14400, "PPS"},
 		{"not adaptive", modem.Options{NoECM: true}, class1.Config{Bugs: class1.Bugs{NoAdaptive: true}}, exchange.Conditions{}, "MR", line.V17x14400, "MPS"},
 		{"long way", modem.Options{}, class1.Config{}, exchange.Conditions{Delay: 300 * time.Millisecond}, "MMR", line.V17x14400, "PPS"},
 		{"no delay", modem.Options{NoECM: true}, class1.Config{}, exchange.Conditions{Delay: -1}, "MR", line.V17x14400, "MPS"},

@@ -202,3 +202,24 @@ func TestScanLineTime(t *testing.T) {
 		})
 	}
 }
+
+// What a caller fetches is converted to what the caller takes.
+func TestOfferIsConverted(t *testing.T) {
+	fetches := lt.When(lt.Command(lt.Caller, byte(t30.DTC)), func(tr *lt.Transmission) {
+		last := &tr.Signal.Frames[len(tr.Signal.Frames)-1]
+		*last = hdlc.Append(nil, true, hdlc.FCF(*last), basic.Append(nil)...)
+	})
+	a, b := lt.Pair(fetches)
+	page := drawing(1, 1728, 200, t4.Fine)
+	offered := make(chan modem.Report, 1)
+	go func() {
+		offered <- modem.New(&phone{end: b}, modem.Options{}).Receive(t.Context(), modem.Incoming{Offer: &modem.Offer{Pages: document{page}}})
+	}()
+	var fetched []modem.ReceivedPage
+	out := modem.New(&phone{end: a}, modem.Options{}).Send(t.Context(), modem.Outgoing{Number: "1", Poll: &modem.Poll{
+		Store: func(_ context.Context, p modem.ReceivedPage) error { fetched = append(fetched, p); return nil }}})
+	in := <-offered
+	if out.Status != status.OK || len(fetched) != 1 || fetched[0].Image.Height != 100 || len(in.Converted) != 1 || len(out.Converted) != 0 {
+		t.Errorf("ended %v with %d pages; converted %v and %v\n%s", out.Status, len(fetched), in.Converted, out.Converted, out.Transcript)
+	}
+}

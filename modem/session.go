@@ -145,6 +145,9 @@ func (m *phoneModem) Receive(ctx context.Context, in Incoming) Report {
 	}
 	c := call{line: l, stage: stage, desk: d}
 	rep, _ := c.run(ctx, t30.NewReceiver(cfg))
+	if d.out != nil {
+		rep.Converted = d.out.converted
+	}
 	return rep
 }
 

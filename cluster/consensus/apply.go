@@ -52,8 +52,9 @@ func (n *Node) Apply(ctx context.Context, data []byte) ([]byte, error) {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: %w", ErrBusy, ctx.Err())
 	}
-	future := n.raft().Apply(data, n.cfg.Timeouts.Apply)
-	err := n.wait(ctx, future, func() { <-n.slots })
+	r := n.raft()
+	future := r.Apply(data, n.cfg.Timeouts.Apply)
+	err := r.wait(ctx, future, func() { <-n.slots })
 	if err != nil {
 		return nil, n.explain(err)
 	}
@@ -73,7 +74,8 @@ func (n *Node) Barrier(ctx context.Context) error {
 	if err := n.lead(ctx); err != nil {
 		return err
 	}
-	if err := n.wait(ctx, n.raft().Barrier(n.cfg.Timeouts.Apply), nil); err != nil {
+	r := n.raft()
+	if err := r.wait(ctx, r.Barrier(n.cfg.Timeouts.Apply), nil); err != nil {
 		return n.explain(err)
 	}
 	return nil
@@ -95,20 +97,32 @@ func (n *Node) lead(ctx context.Context) error {
 	return nil
 }
 
-// wait waits for a future or the context, whichever comes first; done runs
-// when the future is settled. Raft settles every future, at the latest when it
-// is shut down.
-func (n *Node) wait(ctx context.Context, future raft.Future, done func()) error {
+// wait waits for a future, the context or the end of the run, whichever comes
+// first; done runs when the future is settled or never will be: raft forgets
+// the futures that are in its queues when it shuts down.
+func (r *run) wait(ctx context.Context, future raft.Future, done func()) error {
+	if done == nil {
+		done = func() {}
+	}
 	settled := make(chan error, 1)
+	go func() { settled <- future.Error() }()
+	end := make(chan error, 1)
 	go func() {
-		err := future.Error()
-		if done != nil {
-			done()
+		defer done()
+		select {
+		case err := <-settled:
+			end <- err
+		case <-r.over:
+			select {
+			case err := <-settled: // just so
+				end <- err
+			default:
+				end <- raft.ErrRaftShutdown
+			}
 		}
-		settled <- err
 	}()
 	select {
-	case err := <-settled:
+	case err := <-end:
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
@@ -157,8 +171,9 @@ func (n *Node) followLeadership() {
 		select {
 		case leads := <-n.raft().LeaderCh():
 			if leads {
-				term := n.raft().CurrentTerm()
-				if err := n.raft().Barrier(barrierWait).Error(); err != nil {
+				r := n.raft()
+				term := r.CurrentTerm()
+				if err := r.wait(context.Background(), r.Barrier(barrierWait), nil); err != nil {
 					continue // lost again, or closing: the next value says so
 				}
 				n.readyTerm.Store(term)

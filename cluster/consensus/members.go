@@ -20,31 +20,32 @@ type Member struct {
 // A node that has lost its files must be removed first: it no longer knows
 // whom it has voted for.
 func (n *Node) AddVoter(ctx context.Context, name string) error {
-	return n.change(ctx, "let "+name+" vote", func() raft.Future {
-		return n.raft().AddVoter(raft.ServerID(name), raft.ServerAddress(name), 0, n.cfg.Timeouts.Apply)
+	return n.change(ctx, "let "+name+" vote", func(r *run) raft.Future {
+		return r.AddVoter(raft.ServerID(name), raft.ServerAddress(name), 0, n.cfg.Timeouts.Apply)
 	})
 }
 
 // AddNonvoter lets a node follow without a vote. Only on the leader.
 func (n *Node) AddNonvoter(ctx context.Context, name string) error {
-	return n.change(ctx, "let "+name+" follow", func() raft.Future {
-		return n.raft().AddNonvoter(raft.ServerID(name), raft.ServerAddress(name), 0, n.cfg.Timeouts.Apply)
+	return n.change(ctx, "let "+name+" follow", func(r *run) raft.Future {
+		return r.AddNonvoter(raft.ServerID(name), raft.ServerAddress(name), 0, n.cfg.Timeouts.Apply)
 	})
 }
 
 // Remove takes a node out. Only on the leader, which may remove itself.
 func (n *Node) Remove(ctx context.Context, name string) error {
-	return n.change(ctx, "take "+name+" out", func() raft.Future {
-		return n.raft().RemoveServer(raft.ServerID(name), 0, n.cfg.Timeouts.Apply)
+	return n.change(ctx, "take "+name+" out", func(r *run) raft.Future {
+		return r.RemoveServer(raft.ServerID(name), 0, n.cfg.Timeouts.Apply)
 	})
 }
 
 // change alters who takes part. All changes may be repeated.
-func (n *Node) change(ctx context.Context, what string, begin func() raft.Future) error {
+func (n *Node) change(ctx context.Context, what string, begin func(*run) raft.Future) error {
 	if err := n.lead(ctx); err != nil {
 		return err
 	}
-	if err := n.wait(ctx, begin(), nil); err != nil {
+	r := n.raft()
+	if err := r.wait(ctx, begin(r), nil); err != nil {
 		return fmt.Errorf("%s: %w", what, n.explain(err))
 	}
 	return nil

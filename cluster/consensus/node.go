@@ -50,7 +50,7 @@ type Config struct {
 type Node struct {
 	cfg       Config
 	log       *logger
-	current   atomic.Pointer[raft.Raft]
+	current   atomic.Pointer[run]
 	machine   *machine
 	transport transport
 	disk      *disk
@@ -122,8 +122,15 @@ func Open(cfg Config) (*Node, error) {
 	return n, nil
 }
 
+// run is raft from a start to its shutdown.
+type run struct {
+	*raft.Raft
+	over chan struct{} // closed when it has shut down
+	once sync.Once     // closes over
+}
+
 // raft is what runs now.
-func (n *Node) raft() *raft.Raft { return n.current.Load() }
+func (n *Node) raft() *run { return n.current.Load() }
 
 // startLocked lets raft run from what the files hold.
 func (n *Node) startLocked() error {
@@ -139,7 +146,7 @@ func (n *Node) startLocked() error {
 	if err != nil {
 		return fmt.Errorf("start the agreement: %w", err)
 	}
-	n.current.Store(r)
+	n.current.Store(&run{Raft: r, over: make(chan struct{})})
 	if err := n.leadAloneLocked(); err != nil {
 		n.shutdown()
 		return err
@@ -223,11 +230,13 @@ func (n *Node) end() {
 
 // shutdown ends the run of raft.
 func (n *Node) shutdown() {
+	r := n.raft()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = n.raft().Shutdown().Error() // never one
+		_ = r.Shutdown().Error() // never one
 	}()
+	defer r.once.Do(func() { close(r.over) })
 	select {
 	case <-ended:
 		return

@@ -83,16 +83,21 @@ type outcome struct {
 // maxSteps of one engine is far more than any test call needs.
 const maxSteps = 5000
 
-// run plays the call; both engines come to their end.
-func (c call) run(t *testing.T) outcome {
-	t.Helper()
-	a, b := linetest.Pair(c.damage)
-	s := t30.NewSender(t30.SenderConfig{Station: "+1 555 0100", Own: c.sender, MaxRate: c.maxRate, First: c.first, Pages: len(c.pages), GiveUp: c.giveUp, Poll: c.fetch, Subaddress: c.subaddress, SenderID: c.senderID, NonStandard: []byte{0xB5, 0, 1}})
+// engines are the two ends of the call.
+func (c call) engines() (s, r *t30.Engine) {
+	s = t30.NewSender(t30.SenderConfig{Station: "+1 555 0100", Own: c.sender, MaxRate: c.maxRate, First: c.first, Pages: len(c.pages), GiveUp: c.giveUp, Poll: c.fetch, Subaddress: c.subaddress, SenderID: c.senderID, NonStandard: []byte{0xB5, 0, 1}})
 	cfg := t30.ReceiverConfig{Station: "+1 555 0199", Own: c.receiver}
 	if c.offered != nil {
 		cfg.Offer = &t30.Offer{Pages: len(c.offered), Password: c.password}
 	}
-	r := t30.NewReceiver(cfg)
+	return s, t30.NewReceiver(cfg)
+}
+
+// run plays the call; both engines come to their end.
+func (c call) run(t *testing.T) outcome {
+	t.Helper()
+	a, b := linetest.Pair(c.damage)
+	s, r := c.engines()
 	var out outcome
 	var wg sync.WaitGroup
 	wg.Go(func() { out.sent = c.play(t, linetest.Caller, s, a, &out) })

@@ -15,7 +15,7 @@ const (
 // the sender has gone on.
 func rateCopy(q Quality, late bool) FCF {
 	switch {
-	case q.Cut && late, q.Rows <= 0, q.BadRows*100 >= q.Rows*usablePercent:
+	case q.Cut && late, q.BadRows*100 >= q.Rows*usablePercent:
 		return RTN
 	case q.BadRows*100 >= q.Rows*goodPercent || q.ConsecutiveBad > maxRunOfBad:
 		return RTP

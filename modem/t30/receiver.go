@@ -156,7 +156,7 @@ func (r *receiver) awaitDCS(timeout time.Duration) Order {
 		if m.kind == command {
 			return r.obey(m)
 		}
-		if !m.disturbed {
+		if !m.disturbed && r.phase.said > 0 {
 			r.phase.silent++
 		}
 		return r.identify()
@@ -268,10 +268,12 @@ func (r *receiver) awaitTCF() Order {
 }
 
 // awaitImage waits for a page, or for the partial page of one (phase C).
-func (r *receiver) awaitImage() Order {
-	r.wait = r.awaitImage
+func (r *receiver) awaitImage() Order { return r.awaitImageFor(T2) }
+
+func (r *receiver) awaitImageFor(timeout time.Duration) Order {
+	r.wait = func() Order { return r.awaitImageFor(timeout) }
 	rate := r.rate()
-	l := line.Listen{Rate: rate, Short: rate.V17() && !r.burst.long, Want: line.Page, Timeout: T2}
+	l := line.Listen{Rate: rate, Short: rate.V17() && !r.burst.long, Want: line.Page, Timeout: timeout}
 	if r.ecm() {
 		l.Want = line.Block
 	}
@@ -286,12 +288,21 @@ func (r *receiver) awaitImage() Order {
 		case m.kind == image && len(m.heard.Data) > 0 && len(m.heard.Data) <= line.MaxPage:
 			r.in.data, r.in.heard, r.in.ended = slices.Clone(m.heard.Data), true, r.now
 		default:
-			r.in.missed = true
-			// It may go on for as long as an image takes.
-			return r.awaitPostMessage(T2 + longestImage*time.Second/time.Duration(rate.BitsPerSecond()))
+			return r.imageMissed(rate)
 		}
 		return r.awaitPostMessage(T2)
 	})
+}
+
+// imageMissed goes on after an image that could not be received. It may last as
+// long as an image does; some senders drop their carrier and begin anew.
+func (r *receiver) imageMissed(rate line.Rate) Order {
+	patience := T2 + longestImage*time.Second/time.Duration(rate.BitsPerSecond())
+	if r.in.missed {
+		return r.awaitPostMessage(patience)
+	}
+	r.in.missed = true
+	return r.awaitImageFor(patience)
 }
 
 // awaitPostMessage waits for the command behind an image (phase D).

@@ -20,6 +20,9 @@ func (r *receiver) postMessage(f FCF) Order {
 			answer := rateCopy(q, late)
 			r.trans.decide(r.now, "page %d: %d rows, %d bad, at most %d in a row",
 				r.page, q.Rows, q.BadRows, q.ConsecutiveBad)
+			if q.Rows <= 0 { // many a sender goes on after RTN as after MCF
+				return r.fail(status.NotStored, nil)
+			}
 			if answer == RTN {
 				return r.answer(reply{fcf: RTN, to: f})
 			}

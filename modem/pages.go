@@ -155,28 +155,47 @@ func minBits(s dis.Session) int {
 	return (rate.BitsPerSecond()*ms + 999) / 1000
 }
 
-// decode decodes a page as it came from the line. What T.6 cannot decode was
-// sent that way, for ECM lets no damage through: the rows before it are kept
-// and the page is marked by one bad row.
+// decode decodes a page as it came from the line. Some senders announce a greater
+// width than they use; what makes no sense at the one may do so at the other.
 func decode(data []byte, s dis.Session) (ReceivedPage, t30.Quality) {
 	data = bytes.Clone(data)
 	t4.Reverse(data)
 	f := s.Format()
-	var image *t4.Bitmap
-	var q t4.Quality
-	switch s.Coding() {
+	image, q := decodeWidth(data, s.Coding(), f.Width)
+	if a4 := f.Resolution.Width(t4.A4); f.Width > a4 && (q.BadRows > 0 || q.Rows == 0) {
+		if i, n := decodeWidth(data, s.Coding(), a4); makesMoreSense(n, q) {
+			image, q = i, n
+		}
+	}
+	page := ReceivedPage{Image: image, Resolution: f.Resolution, BadRows: q.BadRows}
+	return page, t30.Quality{Rows: q.Rows, BadRows: q.BadRows, ConsecutiveBad: q.ConsecutiveBad, Cut: q.Cut}
+}
+
+// makesMoreSense tells a width that fits from one that does not: at that one most
+// rows are damaged, or T.6 breaks off.
+func makesMoreSense(narrow, wide t4.Quality) bool {
+	if wide.BadRows*2 >= wide.Rows {
+		return narrow.BadRows*2 < narrow.Rows
+	}
+	return narrow.Rows > 0 && narrow.BadRows == 0
+}
+
+// decodeWidth decodes a page of a width. What T.6 cannot decode was sent that
+// way, for ECM lets no damage through: the rows before it are kept and the page
+// is marked by one bad row.
+func decodeWidth(data []byte, coding string, width int) (image *t4.Bitmap, q t4.Quality) {
+	switch coding {
 	case "MMR":
 		var err error
-		image, err = t4.DecodeMMR(data, f.Width, t4.MaxRows)
+		image, err = t4.DecodeMMR(data, width, t4.MaxRows)
 		q.Rows = image.Height
 		if err != nil {
 			q.BadRows = 1
 		}
 	case "MR":
-		image, q = t4.DecodeMR(data, f.Width, t4.MaxRows)
+		image, q = t4.DecodeMR(data, width, t4.MaxRows)
 	default:
-		image, q = t4.DecodeMH(data, f.Width, t4.MaxRows)
+		image, q = t4.DecodeMH(data, width, t4.MaxRows)
 	}
-	page := ReceivedPage{Image: image, Resolution: f.Resolution, BadRows: q.BadRows}
-	return page, t30.Quality{Rows: q.Rows, BadRows: q.BadRows, ConsecutiveBad: q.ConsecutiveBad, Cut: q.Cut}
+	return image, q
 }

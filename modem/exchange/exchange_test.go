@@ -81,8 +81,11 @@ func TestCallControl(t *testing.T) {
 		want   string        // what the caller is told
 		events []string
 	}{
-		{"busy", "0302", func(x *Exchange, callee *host) { callee.typeIn("ATDT0399\r") }, 2 * time.Second, "BUSY",
-			[]string{"0.0 dialled 0302>0399", "0.0 dialled 0301>0302", "1.0 ringing 0302>0399", "1.0 rejected 0301>0302  busy"}},
+		{"busy", "0302", func(_ *Exchange, callee *host) {
+			callee.typeIn("ATDT0399\r")
+			time.Sleep(500 * time.Millisecond)
+		}, 2 * time.Second, "BUSY",
+			[]string{"0.0 dialled 0302>0399", "0.5 dialled 0301>0302", "1.0 ringing 0302>0399", "1.5 rejected 0301>0302  busy"}},
 		{"always busy", "0398", nil, 2 * time.Second, "BUSY", []string{"0.0 dialled 0301>0398", "1.0 rejected 0301>0398  busy"}},
 		{"unknown", "77", nil, 2 * time.Second, "CAUSE: E0001 NO CARRIER", []string{"0.0 dialled 0301>77", "1.0 rejected 0301>77  no such number"}},
 		{"S7 runs out", "0399", nil, 61 * time.Second, "NO ANSWER", []string{"0.0 dialled 0301>0399", "1.0 ringing 0301>0399", "60.0 released 0301>0399  hung up by 0301"}},

@@ -31,8 +31,8 @@ type dialogue struct {
 
 func newDialogue(t *testing.T, x *exchange.Exchange) *dialogue {
 	d := &dialogue{begun: time.Now(), ports: map[string]io.ReadWriteCloser{}, parts: map[string][]byte{}}
-	for who, number := range map[string]string{"A": "0301", "B": "0302"} {
-		port, err := x.Plug(number)
+	for i, who := range []string{"A", "B"} { // in this order: the seeds go by it
+		port, err := x.Plug([]string{"0301", "0302"}[i])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,11 +85,13 @@ func (d *dialogue) typeIn(who string, octets []byte) {
 	d.note()
 }
 
-// pass lets line time go by and writes down when something is said.
+// pass lets line time go by and writes down when something is said. It looks a
+// little behind the moments at which things happen: who is first at the same
+// moment is left to chance.
 func (d *dialogue) pass(length time.Duration) {
-	const step = 5 * time.Millisecond
+	const step, behind = 5 * time.Millisecond, time.Microsecond
 	for range length / step {
-		time.Sleep(step)
+		time.Sleep(step + behind)
 		d.note()
 	}
 }

@@ -46,6 +46,7 @@ type session struct {
 	remote   netip.AddrPort
 	callback *fax.Callback
 	push     func([]fax.Event) error
+	asked    bool // for events, since it was opened
 }
 
 // NewDesk makes a desk without accounts.
@@ -155,6 +156,16 @@ func (d *Desk) Callback(sessionID string) (addr netip.AddrPort, cb fax.Callback,
 	return netip.AddrPortFrom(s.remote.Addr(), s.callback.Port), *s.callback, true
 }
 
+// Asked reports whether a session has asked for events since it was opened, as
+// every client does once: what is recorded before that, the client finds by
+// itself.
+func (d *Desk) Asked(sessionID string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.sessions[sessionID]
+	return s != nil && s.asked
+}
+
 // Void ends all sessions of an account: their tokens open nothing any more.
 func (d *Desk) Void(name string) {
 	d.mu.Lock()
@@ -190,7 +201,7 @@ func (c *Counter) Login(_ context.Context, l fax.Login) (fax.Session, error) {
 	a := d.accounts[fax.Fold(s.Account)]
 	s.Rights, s.Home, s.Nodes = a.Rights, c.node, slices.Clone(d.nodes)
 	s.Last = a.kept + uint64(len(a.events))
-	s.remote, s.callback = l.Remote, l.Callback
+	s.remote, s.callback, s.asked = l.Remote, l.Callback, false
 	d.noteLocked(s.Account, c.node, "login", s.ID, l.Client)
 	return s.Session, nil
 }
@@ -286,6 +297,7 @@ func (d *Desk) Events(_ context.Context, s fax.Session, after uint64, limit int)
 	if err != nil {
 		return nil, err
 	}
+	d.sessions[s.ID].asked = true
 	skip := min(max(after, a.kept)-a.kept, uint64(len(a.events)))
 	rest := a.events[skip:]
 	return slices.Clone(rest[:min(limit, len(rest))]), nil

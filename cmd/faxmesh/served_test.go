@@ -136,9 +136,9 @@ func received(account, id string) fax.Event {
 // callback SESSION ACCOUNT FAX.
 func (s *stage) callback(ts *testscript.TestScript, _ bool, args []string) {
 	desk := s.cluster.Desk
-	s.until(ts, "the session has a notification port", func() bool {
+	s.until(ts, "the session has a notification port and has asked for what it missed", func() bool {
 		_, _, ok := desk.Callback(args[0])
-		return ok
+		return ok && desk.Asked(args[0])
 	})
 	event := desk.Record(received(args[1], args[2]))
 	session := fax.Session{ID: args[0], Secret: "secret-" + args[0]}

@@ -197,6 +197,7 @@ var errDisk = errors.New("disk full")
 
 // want is the end of a call.
 type want struct {
+	tie            status.Code // received may be this as well: both ends give up at the same moment
 	sent, received status.Code
 	confirmed      int   // pages
 	stored         []int // indexes of the pages of the document; nil: all

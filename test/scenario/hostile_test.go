@@ -125,7 +125,7 @@ func clientDoor(t *testing.T, n *node) {
 		"four gigabytes":      {meetClient, header(1<<32-1, wire.REQ, 1), false, true, "at most 4096"},
 		"no type of frame":    {meetClient, header(0, 99, 1), false, true, "type 99 is not known"},
 		"no login":            {meetClient, frame(wire.DATA, 1, []byte("x")), false, true, "DATA before a login"},
-		"a name of 10 kB":     {meetClient, frame(wire.REQ, 1, loginPayload(t, string(bytes.Repeat([]byte("a"), 10_000)))), false, true, "at most 4096"},
+		"a name of 10 kB":     {meetClient, frame(wire.REQ, 1, loginPayload(t, string(bytes.Repeat([]byte("a"), 10_000)))), false, false, "at most 4096"},
 		"cut in a frame":      {meetClient, append(header(100, wire.REQ, 1), "abc"...), true, false, "unexpected EOF"},
 		"known, oversized":    {known, header(wire.MaxPayload+1, wire.REQ, 2), false, true, "at most 65536"},
 		"known, foreign data": {known, frame(wire.DATA, 9, []byte("x")), false, true, "has not begun"},
@@ -134,7 +134,9 @@ func clientDoor(t *testing.T, n *node) {
 		t.Run(name, func(t *testing.T) {
 			mark := n.proc.said.mark()
 			s := c.arrive(t, from, n.clients)
-			if _, err := s.Write(c.octets); err != nil {
+			// The node may have closed before it was given all; its last words are
+			// then overtaken by the reset, and the log says what it thought.
+			if _, err := s.Write(c.octets); err != nil && c.told {
 				t.Fatal(err)
 			}
 			if c.hangUp {

@@ -3,6 +3,7 @@
 package durable
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -33,9 +34,16 @@ func WriteFile(path string, data []byte, mode fs.FileMode) (err error) {
 	return Publish(f, path)
 }
 
+// File is what Publish needs of an open file.
+type File interface {
+	Name() string
+	Sync() error
+	Close() error
+}
+
 // Publish makes the open temporary file f durable and gives it its name,
 // which must be in the same file system. It closes f.
-func Publish(f *os.File, path string) error {
+func Publish(f File, path string) error {
 	if err := f.Sync(); err != nil {
 		f.Close()
 		return fmt.Errorf("sync %s: %w", f.Name(), err)
@@ -71,13 +79,18 @@ func SyncDir(dir string) error {
 	return nil
 }
 
-// MkdirAll is os.MkdirAll with each new directory durable in its parent.
+// MkdirAll is os.MkdirAll with each new directory durable in its parent. The
+// nearest one that is there already is made durable too: it may have been made
+// a moment ago, by a call that is not that far yet or whose sync has failed.
 func MkdirAll(dir string, mode fs.FileMode) error {
 	if info, err := os.Stat(dir); err == nil {
 		if !info.IsDir() {
 			return fmt.Errorf("%s is in the way: it is not a directory", dir)
 		}
-		return nil
+		if err := SyncDir(filepath.Dir(dir)); !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+		return nil // somebody else has made it, long ago
 	}
 	parent := filepath.Dir(dir)
 	if parent != dir {

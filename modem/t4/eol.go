@@ -31,12 +31,12 @@ type eolScanner struct {
 // left it returns the rest and false.
 func (s *eolScanner) next() (piece, bool) {
 	total := len(s.data) * 8
-	p := piece{closed: s.behind, oneD: true}
+	p := piece{start: s.pos, closed: s.behind, oneD: true}
 	if s.tagged && s.behind && s.pos < total {
 		p.oneD = s.data[s.pos>>3]<<(s.pos&7)&0x80 != 0
-		s.pos++
+		p.start++ // s.pos stays: where an RTC has no tag bits it is an EOL's first zero
 	}
-	p.start, s.behind = s.pos, false
+	s.behind = false
 	p.zeros = s.nextZeros()
 	one, ok := s.nextOne(p.zeros + eolZeros)
 	if !ok {

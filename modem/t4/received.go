@@ -56,13 +56,16 @@ func (b *Bitmap) decodeT4(data []byte, width, maxRows int, twoD bool) Quality {
 	}
 	d := rowDecoder{
 		r: reader{data: data}, page: b, lost: true,
-		cur: changesFor(width), ref: closeChanges(changesFor(width), int32(width)),
+		cur: changesFor(width), again: changesFor(width), ref: closeChanges(changesFor(width), int32(width)),
 	}
 	eols := eolScanner{data: data, tagged: twoD}
 	run := 0 // EOLs in succession
 	for b.Height < min(maxRows, MaxRows) {
 		p, more := eols.next()
 		if p.empty() {
+			// What begins with an EOL has lost no row: the first may be coded
+			// against the white one that T.6 imagines above it.
+			d.lost = d.lost && p.closed
 			if run++; !more || run >= endEOLs {
 				break
 			}
@@ -87,23 +90,46 @@ type rowDecoder struct {
 	r        reader
 	page     *Bitmap
 	cur, ref []int32
-	lost     bool // ref is not the row before as it was sent
-	bad      int  // consecutive damaged rows so far
+	again    []int32 // room for a second try
+	lost     bool    // ref is not the row before as it was sent
+	bad      int     // consecutive damaged rows so far
 	quality  Quality
 }
 
 // decode reads one piece into cur. It is false if the piece is no whole row.
 func (d *rowDecoder) decode(p piece) (ok bool) {
 	width := int32(d.page.Width)
-	d.r.seek(p.start)
 	d.cur = d.cur[:0]
-	switch {
-	case p.oneD:
-		d.cur, ok = d.r.row1D(d.cur, width)
-	case !d.lost:
-		d.cur, ok = d.r.row2D(d.cur, d.ref, width)
+	if !p.oneD {
+		if !d.lost {
+			d.r.seek(p.start)
+			d.cur, ok = d.r.row2D(d.cur, d.ref, width)
+		}
+		if ok && p.fillFrom(d.r.bit()) {
+			return true
+		}
+		// The line may have struck the tag bit. In the charts one row of 10,000 in
+		// two dimensions is a whole one in one dimension, too; the reverse is far
+		// too common to be tried.
+		if d.again, ok = d.row1D(p, d.again[:0]); ok {
+			d.cur, d.again = d.again, d.cur
+		}
+		return ok
 	}
-	return ok && p.fillFrom(d.r.bit())
+	d.cur, ok = d.row1D(p, d.cur)
+	return ok
+}
+
+// row1D reads a piece that is a row in one dimension. Some encoders end a row
+// with a run of no pels.
+func (d *rowDecoder) row1D(p piece, cur []int32) ([]int32, bool) {
+	d.r.seek(p.start)
+	cur, ok := d.r.row1D(cur, int32(d.page.Width))
+	if !ok || p.fillFrom(d.r.bit()) {
+		return cur, ok
+	}
+	next := (len(cur)-sentinels)&1 ^ 1 // the colour after the last one
+	return cur, d.r.run(runTables[next]) == 0 && p.fillFrom(d.r.bit())
 }
 
 // add appends the row decoded last to the page, or what stands for it.

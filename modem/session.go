@@ -24,6 +24,9 @@ type Options struct {
 	// NonStandard is the content of NSF and NSC, from the T.35 country code on;
 	// empty: they are not sent.
 	NonStandard []byte
+	// Linger is how long to stay on the line behind a DCN said, in line time. T.30
+	// asks for none; it is for gateways that cut off what has been said just then.
+	Linger time.Duration
 }
 
 // Time on the wall clock for ending a call in good order.
@@ -100,6 +103,7 @@ func (m *phoneModem) Send(ctx context.Context, out Outgoing) Report {
 		First:       out.First,
 		Pages:       pages,
 		GiveUp:      advice.GiveUp,
+		Linger:      m.opt.Linger,
 	}
 	d := desk{out: &sending{pages: out.Pages, confirmed: out.Confirmed}}
 	if out.Poll != nil {
@@ -137,6 +141,7 @@ func (m *phoneModem) Receive(ctx context.Context, in Incoming) Report {
 		Station:     in.Station,
 		NonStandard: m.opt.NonStandard,
 		Own:         m.capabilities(in.Offer != nil, true),
+		Linger:      m.opt.Linger,
 	}
 	d := desk{in: &receiving{store: in.Store}}
 	if in.Offer != nil {

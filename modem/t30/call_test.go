@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/faxmesh/faxmesh/modem/dis"
 	"github.com/faxmesh/faxmesh/modem/line"
@@ -53,6 +54,7 @@ type call struct {
 	sender, receiver dis.Capabilities
 	maxRate          line.Rate
 	giveUp           bool
+	linger           time.Duration // of both ends
 	first            int
 	pages            [][]byte
 	separate         int // page that begins another document; 0: none
@@ -85,8 +87,8 @@ const maxSteps = 5000
 
 // engines are the two ends of the call.
 func (c call) engines() (s, r *t30.Engine) {
-	s = t30.NewSender(t30.SenderConfig{Station: "+1 555 0100", Own: c.sender, MaxRate: c.maxRate, First: c.first, Pages: len(c.pages), GiveUp: c.giveUp, Poll: c.fetch, Subaddress: c.subaddress, SenderID: c.senderID, NonStandard: []byte{0xB5, 0, 1}})
-	cfg := t30.ReceiverConfig{Station: "+1 555 0199", Own: c.receiver}
+	s = t30.NewSender(t30.SenderConfig{Station: "+1 555 0100", Own: c.sender, MaxRate: c.maxRate, First: c.first, Pages: len(c.pages), GiveUp: c.giveUp, Linger: c.linger, Poll: c.fetch, Subaddress: c.subaddress, SenderID: c.senderID, NonStandard: []byte{0xB5, 0, 1}})
+	cfg := t30.ReceiverConfig{Station: "+1 555 0199", Own: c.receiver, Linger: c.linger}
 	if c.offered != nil {
 		cfg.Offer = &t30.Offer{Pages: len(c.offered), Password: c.password}
 	}

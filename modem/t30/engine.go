@@ -117,6 +117,7 @@ type Engine struct {
 	x       byte          // X bit of frames to say
 	said    [][]byte      // frames of the last signal said, to know their echo
 	grace   time.Duration // how long to listen on after a frame that was bad
+	linger  time.Duration // how long to stay on the line behind a DCN said
 }
 
 // Step tells the engine what its last order has brought and returns the next
@@ -181,15 +182,16 @@ func (e *Engine) fail(code status.Code, err error) Order {
 	return e.disconnect(code, err)
 }
 
-// disconnect says DCN and stays on the line for a moment (phase E).
+// disconnect says DCN, which has no answer (T.30 5.3.6.1.8): the call is over
+// when it has left, unless the station is to linger.
 func (e *Engine) disconnect(code status.Code, err error) Order {
 	e.ending = true
 	return e.say(func(in Event) Order {
-		if in.Err != nil {
+		if in.Err != nil || e.linger <= 0 {
 			return e.end(code, err)
 		}
 		e.next = func(Event) Order { return e.end(code, err) }
-		return Order{Kind: Hear, Listen: line.Listen{Timeout: linger}}
+		return Order{Kind: Hear, Listen: line.Listen{Timeout: e.linger}}
 	}, e.command(DCN))
 }
 

@@ -16,6 +16,7 @@ type ReceiverConfig struct {
 	NonStandard []byte           // FIF of NSF; empty: not sent
 	Own         dis.Capabilities // the DIS to say
 	Offer       *Offer           // what may be fetched here; nil: nothing
+	Linger      time.Duration    // stay on the line so long behind a DCN said
 }
 
 // receiver is the station without the document in T.30 figures 5-2: the called
@@ -65,7 +66,7 @@ type reply struct {
 
 // NewReceiver returns an engine that receives pages.
 func NewReceiver(cfg ReceiverConfig) *Engine {
-	r := &receiver{Engine: &Engine{grace: T2}, cfg: cfg}
+	r := &receiver{Engine: &Engine{grace: T2, linger: cfg.Linger}, cfg: cfg}
 	r.role, r.next = r, func(Event) Order { return r.phaseB() }
 	return r.Engine
 }

@@ -22,6 +22,7 @@ type SenderConfig struct {
 	Pages       int              // pages of the document; 0 with Poll
 	Poll        *Poll            // what to fetch behind them; nil: nothing
 	GiveUp      bool             // a page that was rejected is not sent again in this call
+	Linger      time.Duration    // stay on the line so long behind a DCN said
 }
 
 // sender is the station with the document in T.30 figures 5-2: the calling one,
@@ -44,7 +45,7 @@ type sender struct {
 
 // NewSender returns an engine that sends pages First to Pages-1 of a document.
 func NewSender(cfg SenderConfig) *Engine {
-	s := &sender{Engine: &Engine{page: cfg.First}, cfg: cfg}
+	s := &sender{Engine: &Engine{page: cfg.First, linger: cfg.Linger}, cfg: cfg}
 	s.role, s.next = s, s.start
 	return s.Engine
 }

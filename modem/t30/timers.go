@@ -37,9 +37,6 @@ const (
 	// commandDue: the command behind an image is over by then, for its silence,
 	// preamble and frame take 1.6 s at most; the rest is for slow modems.
 	commandDue = 2500 * time.Millisecond
-	// linger is how long a station that has said DCN stays on the line, so that
-	// the end of it is not cut off.
-	linger = 900 * time.Millisecond
 )
 
 // Limits on repetition.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/faxmesh/faxmesh/modem"
 	"github.com/faxmesh/faxmesh/modem/dis"
@@ -80,12 +81,17 @@ type device struct {
 	stored []modem.ReceivedPage
 }
 
+// linger is in the middle of what the scripts want behind a DCN of the device.
+// T.30 sets no time there, and by default there is none: the scripts were made for
+// a station that gives its last words time to leave.
+const linger = 900 * time.Millisecond
+
 // start begins the device's call on phone.
 func start(ctx context.Context, s setup, phone modem.Phone) *device {
 	d := &device{setup: s, done: make(chan struct{})}
 	go func() {
 		defer close(d.done)
-		r := d.call(ctx, modem.New(phone, modem.Options{NonStandard: nonStandard}))
+		r := d.call(ctx, modem.New(phone, modem.Options{NonStandard: nonStandard, Linger: linger}))
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.report = r

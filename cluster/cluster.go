@@ -43,6 +43,9 @@ type Options struct {
 	Dir  string // the node's data directory; the cluster's part is DIR/cluster
 	Name string // of the node; Open may leave it empty, and refuses another one
 
+	Site   string // where the node stands; "" if all nodes are in one place
+	NoVote bool   // it is never given a vote
+
 	PeerListen    string // address of the cluster port, TCP and UDP; ":7487" if empty
 	PeerAdvertise string // host:port at which other nodes reach it, if that is another one
 	ClientAddr    string // host:port at which clients reach this node

@@ -95,6 +95,7 @@ func openingEntries(dir string, id *peer.Identity, opt Options) (err error) {
 		},
 		ledger.PutNode{Node: fax.Node{
 			Name: id.Name, PeerAddr: opt.PeerAdvertise, ClientAddr: opt.ClientAddr, Fingerprint: id.Fingerprint(), Joined: now,
+			Site: opt.Site, NoVote: opt.NoVote,
 		}},
 	} {
 		if err := applyAlone(ctx, n, cmd); err != nil {

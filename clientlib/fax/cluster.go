@@ -7,6 +7,9 @@ type Node struct {
 	ClientAddr  string `msgpack:"c" json:"client_addr"` // advertised host:port (7488)
 	Fingerprint string `msgpack:"f" json:"fingerprint"` // hex SHA-256 of its certificate
 	Joined      Millis `msgpack:"j" json:"joined"`
+	Site        string `msgpack:"s,omitempty" json:"site,omitempty"`    // where it stands: voters are spread over the sites
+	NoVote      bool   `msgpack:"v,omitempty" json:"no_vote,omitempty"` // its settings say that it never votes
+	Leaving     bool   `msgpack:"l,omitempty" json:"leaving,omitempty"` // it takes no new work and will be removed
 }
 
 // DialRule gives numbers that begin with Prefix to a node. The longest prefix

@@ -30,6 +30,8 @@ var ServerSchema = &Schema{
 	File: ServerFile,
 	Keys: []Key{
 		{Section: "NODE", Name: "NAME", Kind: Text, High: fax.MaxName, Help: "Name of this node, unique in the cluster."},
+		{Section: "NODE", Name: "SITE", Kind: Text, High: fax.MaxName, Help: "Name of the place where this node stands; votes are spread over the places. Empty: all nodes are in one."},
+		{Section: "NODE", Name: "VOTE", Kind: Flag, Default: "1", Help: "0: this node is never given a vote, as on a machine that is often off or behind a thin line."},
 		{Section: "NETWORK", Name: "SERVERTCPADDRESS", Kind: Address, Help: "Address on which clients are served; empty is every address."},
 		{Section: "NETWORK", Name: "SERVERTCPPORT", Kind: Port, Default: "7488", Help: "TCP port on which clients are served."},
 		{Section: "NETWORK", Name: "ADVERTISETCP", Kind: HostPort, Help: "HOST:PORT that clients are told to dial, if a router maps it to the port above."},
@@ -61,6 +63,8 @@ var ServerSchema = &Schema{
 // Server is NCFXSERVER.DAT, read.
 type Server struct {
 	Name    string
+	Site    string // where it stands
+	NoVote  bool
 	Client  Listen // TCP, for clients
 	Cluster Listen // UDP and TCP, for other nodes
 	// Visitors may create their own account by logging in.
@@ -106,6 +110,8 @@ type LineBugs struct {
 func (v *Values) Server() Server {
 	s := Server{
 		Name:     v.Text("NODE", "NAME"),
+		Site:     v.Text("NODE", "SITE"),
+		NoVote:   !v.Flag("NODE", "VOTE"),
 		Client:   v.listen("SERVERTCPADDRESS", "SERVERTCPPORT", "ADVERTISETCP"),
 		Cluster:  v.listen("SERVERUDPADDRESS", "SERVERUDPPORT", "ADVERTISEUDP"),
 		Visitors: v.Flag("NETWORK", "ALLOWAUTOACCOUNTCREATION"),

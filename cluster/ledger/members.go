@@ -38,6 +38,11 @@ func (c PutNode) apply(d *draft) (*fax.Job, error) {
 			return nil, fax.Errorf(fax.Invalid, "the address %.80q of node %q is not host:port of at most %d octets", addr, n.Name, maxAddr)
 		}
 	}
+	if n.Site != "" {
+		if err := fax.CheckName("site", n.Site); err != nil {
+			return nil, err
+		}
+	}
 	what := "add-node"
 	if old := load[fax.Node](d, inNodes, n.Name); old != nil {
 		if old.Fingerprint != n.Fingerprint {

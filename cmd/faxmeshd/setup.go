@@ -24,6 +24,7 @@ import (
 type setup struct {
 	dir             string
 	name            string
+	site            string
 	listen          string
 	advertise       string
 	clientListen    string
@@ -35,6 +36,7 @@ func (s *setup) flags(cmd *cobra.Command) {
 	dataFlag(cmd, &s.dir)
 	f := cmd.Flags()
 	f.StringVar(&s.name, "name", "", "name of this node, unique in the cluster")
+	f.StringVar(&s.site, "site", "", "name of the place where this node stands; votes are spread over the places")
 	f.StringVar(&s.listen, "listen", ":7487", "where other nodes are served, UDP and TCP")
 	f.StringVar(&s.advertise, "advertise", "", "HOST:PORT that other nodes are told to dial (default: from --listen)")
 	f.StringVar(&s.clientListen, "client-listen", ":7488", "where clients are served, TCP")
@@ -51,6 +53,12 @@ func (s *setup) file() (*settings.File, *settings.Values, error) {
 		return nil, nil, terminal.Usagef("%w; give it one with --name", err)
 	}
 	layer := settings.Layer{}.Flag("NODE", "NAME", s.name, "name")
+	if s.site != "" {
+		if err := fax.CheckName("site", s.site); err != nil {
+			return nil, nil, &terminal.Error{Status: terminal.Usage, Err: err}
+		}
+		layer = layer.Flag("NODE", "SITE", s.site, "site")
+	}
 	for _, e := range []struct{ flag, value, address, port, advertised, advertise string }{
 		{"client-listen", s.clientListen, "SERVERTCPADDRESS", "SERVERTCPPORT", "ADVERTISETCP", s.clientAdvertise},
 		{"listen", s.listen, "SERVERUDPADDRESS", "SERVERUDPPORT", "ADVERTISEUDP", s.advertise},

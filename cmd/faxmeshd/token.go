@@ -108,6 +108,8 @@ func clusterOptions(dir string, values *settings.Values, log *slog.Logger) clust
 	return cluster.Options{
 		Dir:           dir,
 		Name:          s.Name,
+		Site:          s.Site,
+		NoVote:        s.NoVote,
 		PeerListen:    s.Cluster.Bind,
 		PeerAdvertise: where(s.Cluster),
 		ClientAddr:    where(s.Client),

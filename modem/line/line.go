@@ -39,7 +39,9 @@ type Line interface {
 
 	// Hear waits until one of the signals asked for has been received to its
 	// end, or until nothing has begun within l.Timeout: then it returns a
-	// Heard of kind Nothing and no error.
+	// Heard of kind Nothing and no error. If a Page or Block was asked for and
+	// the line is not silent when the time is over, it returns Noise: a signal
+	// whose training was missed may be on it.
 	Hear(ctx context.Context, l Listen) (Heard, error)
 
 	// Now is line time since the call was connected. It runs faster than the

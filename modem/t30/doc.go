@@ -21,11 +21,13 @@
 //     and ends the call, for no page can be left out.
 //   - A receiver keeps the part of a page before EOR-NULL; a page ended by EOR is
 //     dropped. Either way the call is no success.
-//   - Without ECM, a page in which no row can be found is answered by DCN: many a
-//     sender goes on after RTN as after MCF. A page without its RTC whose command
+//   - Without ECM, a page that did not come or in which no row can be found is
+//     answered by RTN, the third time in succession by DCN: some senders go on
+//     after two rejections as after MCF. A page without its RTC whose command
 //     comes late was cut, and is answered by RTN.
 //   - After an image that could not be received one more is listened for: some
-//     senders begin anew.
+//     senders begin anew. If the line is not silent when T2 is over, the training
+//     of an image was missed, and only the command behind it is waited for.
 //   - CRP counts as one of the three tries of a command. It is never sent.
 //   - DIS and DTC are said three times if nothing follows, and T1 is waited for.
 package t30

@@ -266,7 +266,7 @@ func endlessPage(t *testing.T) {
 		s := p.setUp(plain, line.V17x14400)
 		p.page(s, make([]byte, line.MaxPage+1))
 		p.say(t30.EOP)
-		p.silent(3 * time.Second)
+		p.expect(t30.RTN, soon)
 		p.say(t30.DCN)
 	})
 	if out.received.Status != status.SenderLeft || len(out.stored) != 0 {

@@ -33,6 +33,7 @@ type receiver struct {
 	idle     int          // commands since anything was gained
 	finished bool         // nothing is missing if the line goes now
 	spoilt   bool         // the sender has abandoned a page
+	unseen   int          // commands in succession behind a page that did not come
 	in       incoming
 	burst    burst
 	storing  storing
@@ -55,12 +56,15 @@ type incoming struct {
 type reply struct {
 	fcf FCF // NULL: none
 	to  FCF // the command
-	at  time.Duration
+	at  time.Duration // when it had been said
 	fif []byte
+
+	asked time.Duration // when the command was over
 
 	// With ECM:
 	block  pps    // the PPS
 	octets []byte // the partial page it confirms
+	frames int    // how many it has
 	again  bool   // the PPS was numbered like the one before, but of other content
 }
 
@@ -273,7 +277,7 @@ func (r *receiver) awaitImage() Order { return r.awaitImageFor(T2) }
 
 func (r *receiver) awaitImageFor(timeout time.Duration) Order {
 	r.wait = func() Order { return r.awaitImageFor(timeout) }
-	rate := r.rate()
+	rate, until := r.rate(), r.now+timeout
 	l := line.Listen{Rate: rate, Short: rate.V17() && !r.burst.long, Want: line.Page, Timeout: timeout}
 	if r.ecm() {
 		l.Want = line.Block
@@ -284,6 +288,8 @@ func (r *receiver) awaitImageFor(timeout time.Duration) Order {
 			return r.obey(m)
 		case m.kind == silence:
 			return r.fail(status.NoCommand, nil)
+		case m.kind == noise && r.now >= until:
+			return r.imageUnderWay(rate)
 		case m.kind == image && r.ecm():
 			r.takeBurst(m.heard.Frames)
 		case m.kind == image && len(m.heard.Data) > 0 && len(m.heard.Data) <= line.MaxPage:
@@ -298,12 +304,26 @@ func (r *receiver) awaitImageFor(timeout time.Duration) Order {
 // imageMissed goes on after an image that could not be received. It may last as
 // long as an image does; some senders drop their carrier and begin anew.
 func (r *receiver) imageMissed(rate line.Rate) Order {
-	patience := T2 + longestImage*time.Second/time.Duration(rate.BitsPerSecond())
 	if r.in.missed {
-		return r.awaitPostMessage(patience)
+		return r.awaitPostMessage(imageTime(rate))
 	}
 	r.in.missed = true
-	return r.awaitImageFor(patience)
+	return r.awaitImageFor(imageTime(rate))
+}
+
+// imageUnderWay goes on where T2 has run out and the line is not silent: the
+// training of an image was missed, the rest of it cannot be received any more.
+// The command behind it can.
+func (r *receiver) imageUnderWay(rate line.Rate) Order {
+	r.trans.decide(r.now, "an image is on the line whose training was missed")
+	r.in.missed = true
+	return r.awaitPostMessage(imageTime(rate))
+}
+
+// imageTime is how far off the command behind an image may be that cannot be
+// received: as far as an image lasts, and T2.
+func imageTime(rate line.Rate) time.Duration {
+	return T2 + longestImage*time.Second/time.Duration(rate.BitsPerSecond())
 }
 
 // awaitPostMessage waits for the command behind an image (phase D).

@@ -52,9 +52,13 @@ func (r *receiver) postPartial(frame []byte) Order {
 	to := plain(p.then)
 	b := &r.burst
 	again := r.reply.fcf == MCF && r.reply.block.page == p.page && r.reply.block.block == p.block
-	if again && r.reply.to == to && (!b.fresh || bytes.Equal(b.octets(), r.reply.octets)) {
+	same := !b.fresh && !r.in.missed || b.fresh && bytes.Equal(b.octets(), r.reply.octets)
+	if again && r.reply.to == to && same {
 		b.fresh = false
 		return r.replyAgain()
+	}
+	if again && !b.fresh { // a block has gone by: this one anew, or another of its number
+		b.expected = r.reply.frames
 	}
 	// Senders count the frames of the block or of the burst: the largest is the
 	// size of the block. Behind no burst the count means nothing.
@@ -72,7 +76,7 @@ func (r *receiver) postPartial(frame []byte) Order {
 	if r.in.gap && r.in.block == p.block { // the abandoned block has come after all
 		r.in.data, r.in.gap = r.in.data[:r.in.mark], false
 	}
-	a.octets = b.octets()
+	a.octets, a.frames = b.octets(), b.expected
 	if r.tooLong(len(a.octets)) {
 		return r.fail(status.Fruitless, nil)
 	}

@@ -9,30 +9,52 @@ import (
 
 // postMessage answers MPS, EOM or EOP behind a page without ECM. A page that
 // did not come is never confirmed: a command without a page before it is
-// answered only if it repeats one whose response was lost.
+// answered as before only if it repeats one whose response was lost.
 func (r *receiver) postMessage(f FCF) Order {
 	switch {
 	case r.ecm():
 		return r.ignore(f)
 	case r.in.heard:
-		late := r.now-r.in.ended > commandDue
+		asked := r.now
+		late := asked-r.in.ended > commandDue
 		return r.judge(func(q Quality) Order {
 			answer := rateCopy(q, late)
 			r.trans.decide(r.now, "page %d: %d rows, %d bad, at most %d in a row",
 				r.page, q.Rows, q.BadRows, q.ConsecutiveBad)
-			if q.Rows <= 0 { // many a sender goes on after RTN as after MCF
-				return r.fail(status.NotStored, nil)
+			if q.Rows <= 0 {
+				return r.pageMissed(f)
 			}
 			if answer == RTN {
 				return r.answer(reply{fcf: RTN, to: f})
 			}
-			return r.store(reply{fcf: answer, to: f})
+			return r.store(reply{fcf: answer, to: f, asked: asked})
 		})
-	case r.reply.to == f && !r.in.missed && r.now-r.reply.at <= repeatWindow:
+	case r.repeated(f):
+		r.reply.asked = r.now
 		return r.replyAgain()
 	}
 	r.trans.decide(r.now, "no page before this %v", f)
-	return r.wait()
+	return r.pageMissed(f)
+}
+
+// repeated reports whether a command behind no page is the last one again. Behind
+// the responses to EOM and EOP there is no page.
+func (r *receiver) repeated(f FCF) bool {
+	since := r.now - r.reply.at
+	if r.reply.to != f || r.in.missed || since > repeatWindow {
+		return false
+	}
+	return f != MPS || since <= repeatAtOnce || r.now-r.reply.asked >= repeatFrom
+}
+
+// pageMissed asks for a page that did not come, or of which nothing could be
+// read: RTN. The third time in succession DCN ends the call, for there are
+// senders that go on after two rejections as if the page had arrived.
+func (r *receiver) pageMissed(f FCF) Order {
+	if r.unseen++; r.unseen > maxUnseen {
+		return r.fail(status.Fruitless, nil)
+	}
+	return r.answer(reply{fcf: RTN, to: f})
 }
 
 // judge has the page decoded.
@@ -49,7 +71,7 @@ func (r *receiver) store(a reply) Order {
 		}
 		r.storing = storing{}
 		r.page++
-		r.idle = 0
+		r.idle, r.unseen = 0, 0
 		return r.answer(a)
 	}
 	return Order{Kind: Store, Data: r.in.data}

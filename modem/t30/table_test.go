@@ -90,9 +90,8 @@ func calls() []row {
 	apart := non(3000, 3000)
 	apart.separate = 1
 	many := ecm(slices.Repeat([]int{30}, 300)...)
-	zero := t30.Quality{}
-	empty := ecm(2000)
-	empty.quality = []t30.Quality{zero}
+	empty := func(c call, times int) call { c.quality = make([]t30.Quality, times); return c }
+	slowest := func(size int) call { c := ecm(size); c.maxRate = line.V27ter2400; return c }
 
 	return []row{
 		{"ecm one page", ecm(20000), ok(1), true, "MMR"},
@@ -135,11 +134,18 @@ func calls() []row {
 		{"plain CRP for ever", with(non(6000), lt.When(receiver(t30.MCF), answer(t30.CRP))), want{sent: status.NoResponse}, false, "CRP"},
 		{"plain unknown answer", with(non(6000), lt.When(receiver(t30.MCF), answer(t30.NULL))), want{sent: status.BadResponse}, false, "out of place"},
 		{"plain PIP", with(non(6000), lt.When(receiver(t30.MCF, 1), answer(t30.PIP))), ok(1), false, "PIP"},
-		{"plain page garbled", with(non(6000), lt.When(image, lt.Garble)), want{sent: status.NoResponse, received: status.SenderLeft, stored: []int{}}, true, "no page before"},
-		{"plain second page garbled", with(non(6000, 6000), lt.When(lt.Nth(image, 2), lt.Garble)), want{sent: status.NoResponse, received: status.SenderLeft, confirmed: 1, stored: []int{0}}, false, "no page before"},
-		{"plain second page unheard", with(non(6000, 6000), lt.When(lt.Nth(image, 2), lt.Lose)), want{sent: status.NoResponse, received: status.SenderLeft, confirmed: 1, stored: []int{0}}, false, ""},
-		{"plain short page garbled", with(non(6000, 300, 300), lt.When(lt.Nth(image, 2), lt.Garble)), want{sent: status.NoResponse, received: status.SenderLeft, confirmed: 1, stored: []int{0}}, false, "no page before"},
-		{"plain middle page unheard", with(non(6000, 6000, 6000), lt.When(lt.Nth(image, 2), lt.Lose)), want{sent: status.NoResponse, received: status.SenderLeft, confirmed: 1, stored: []int{0}}, false, "no page before"},
+		{"plain page garbled", with(non(6000), lt.When(image, lt.Garble)), want{sent: status.PageRejected, received: status.SenderLeft, stored: []int{}}, true, "no page before"},
+		{"plain second page garbled", with(non(6000, 6000), lt.When(lt.Nth(image, 2), lt.Garble)), want{sent: status.PageRejected, received: status.SenderLeft, confirmed: 1, stored: []int{0}}, false, "no page before"},
+		{"plain second page unheard", with(non(6000, 6000), lt.When(lt.Nth(image, 2), lt.Lose)), want{sent: status.PageRejected, received: status.SenderLeft, confirmed: 1, stored: []int{0}}, false, ""},
+		{"plain short page garbled", with(non(6000, 300, 300), lt.When(lt.Nth(image, 2), lt.Garble)), ok(3), false, "no page before"},
+		{"plain middle page unheard", with(non(6000, 6000, 6000), lt.When(lt.Nth(image, 2), lt.Lose)), ok(3), false, "no page before"},
+		{"plain training missed", with(non(20000, 20000, 6000), lt.When(lt.Nth(image, 2), lt.Untrain)), ok(3), true, "whose training was missed"},
+		{"plain training missed twice", with(non(20000, 6000), lt.When(lt.Nth(image, 1, 2), lt.Untrain)), ok(2), false, "V.17 9600"},
+		{"plain training always missed", with(non(20000, 6000), lt.When(image, lt.Untrain)), want{sent: status.Disconnected, received: status.Fruitless, stored: []int{}}, false, "> RTN"},
+		{"plain training missed before EOM", mixed(with(non(20000, 6000), lt.When(lt.Nth(image, 1), lt.Untrain))), ok(2), false, "> RTN"},
+		{"plain short page untrained", with(non(300, 300, 300), lt.When(lt.Nth(image, 2), lt.Untrain)), ok(3), false, "no page before"},
+		{"plain nothing in the page", empty(non(6000, 6000), 1), ok(2), false, "> RTN"},
+		{"plain never anything in the page", empty(non(6000, 6000), 9), want{sent: status.Disconnected, received: status.Fruitless, stored: []int{}}, false, "> RTN"},
 		{"plain RTN", poor, ok(2), true, "send page 0 again at V.17 12000"},
 		{"plain RTP", rtp, ok(2), true, ""},
 		{"plain RTN at the end", last, want{sent: status.PageRejected, received: status.SenderLeft, stored: []int{}}, false, ""},
@@ -148,6 +154,10 @@ func calls() []row {
 
 		{"ecm PPR", with(ecm(20000), lt.When(lt.Nth(blocks, 1), lt.BadFrames(3, 4, 5, 78))), ok(1), true, "PPR 3-5 78"},
 		{"ecm two PPR", with(ecm(20000), lt.When(lt.Nth(blocks, 1), lt.BadFrames(0, 3)), lt.When(lt.Nth(blocks, 2), lt.BadFrames(1))), ok(1), false, "PPR 3"},
+		{"ecm training missed", with(ecm(30000), lt.When(lt.Nth(blocks, 1), lt.Untrain)), ok(1), true, "PPR 0-255"},
+		{"ecm training missed four times", with(ecm(30000), lt.When(lt.Nth(blocks, 1, 2, 3, 4), lt.Untrain)), ok(1), false, "CTC V.17 12000"},
+		{"ecm training of a middle block missed", with(ecm(150000, 2000), lt.When(lt.Nth(blocks, 2), lt.Untrain)), ok(2), false, "PPR 0-255"},
+		{"ecm training missed at 2400 bit/s", with(slowest(60000), lt.When(lt.Nth(blocks, 1), lt.Untrain)), ok(1), false, "PPR 0-255"},
 		{"ecm block lost", with(ecm(2000), lt.When(lt.Nth(blocks, 1), lt.Lose)), ok(1), false, "PPR 0-255"},
 		{"ecm block garbled", with(ecm(70000), lt.When(lt.Nth(blocks, 2), lt.Garble)), ok(1), false, "PPR 0-255"},
 		{"ecm middle block garbled", with(ecm(150000), lt.When(lt.Nth(blocks, 2), lt.Garble)), ok(1), false, "PPR 0-255"},
@@ -191,7 +201,7 @@ func calls() []row {
 		{"too fine", coarse, ok(1), false, "DCS receive, V.17 14400, 215 mm"},
 		{"not stored", noStore, want{sent: status.Disconnected, received: status.NotStored, stored: []int{}}, true, ""},
 		{"not recorded", noRecord, want{sent: status.NotRecorded, received: status.SenderLeft, stored: []int{0}}, false, ""},
-		{"nothing in the page", empty, want{sent: status.Disconnected, received: status.NotStored, stored: []int{}}, false, ""},
+		{"nothing in the page", empty(ecm(2000), 1), want{sent: status.Disconnected, received: status.NotStored, stored: []int{}}, false, ""},
 		{"MMR without ECM", with(ecm(2000), lt.When(sender(t30.DCS), answer(t30.DCS, 0, 0x02|0x0C, 0x70, 0x40))), want{sent: status.Disconnected, received: status.RecvBadFormat, stored: []int{}}, false, ""},
 
 		{"hang up at DIS", with(ecm(2000), lt.When(receiver(t30.DIS), lt.HangUp)), want{sent: status.LineDropped, received: status.LineDropped, stored: []int{}}, false, ""},

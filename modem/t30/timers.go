@@ -31,9 +31,14 @@ const (
 	eomWait = 6 * time.Second
 	// repeatWindow: a post-message command without a page before it is taken for
 	// a repetition only if it ends this soon after our response did: T4 of a
-	// sender that has not heard it, its preamble and its frame. A page that could
-	// not be received is noticed, however short it is.
+	// sender that has not heard it, its preamble and its frame.
 	repeatWindow = 4500 * time.Millisecond
+	// repeatAtOnce and repeatFrom: there are modems that give no sign of an image
+	// whose training they missed. So MPS is a repetition only if there was no time
+	// for one, and it ends this soon after our response, or if the sender can have
+	// waited T4, and it ends this late after the command before.
+	repeatAtOnce = 1600 * time.Millisecond
+	repeatFrom   = 2550*time.Millisecond + 850*time.Millisecond
 	// commandDue: the command behind an image is over by then, for its silence,
 	// preamble and frame take 1.6 s at most; the rest is for slow modems.
 	commandDue = 2500 * time.Millisecond
@@ -50,6 +55,7 @@ const (
 	maxPPR       = 4  // PPR before CTC or giving up (T.30 Annex A.4.3)
 	maxCTC       = 8  // corrections continued for one partial page
 	maxFruitless = 64 // commands received since anything was gained by one
+	maxUnseen    = 2  // pages in succession that did not come, answered by RTN
 	// longestImage is how many bits of an image that could not be received are
 	// waited for: those of a partial page with its framing.
 	longestImage = line.MaxBlock * 270 * 8

@@ -58,6 +58,10 @@ func Lose(t *Transmission) { t.Lost = true }
 // Garble has an image signal be noticed, but not received.
 func Garble(t *Transmission) { t.Garbled = true }
 
+// Untrain has the training of an image signal be missed: the modem waits on for
+// it, and only who looks whether the line is silent notices the signal.
+func Untrain(t *Transmission) { t.Untrained = true }
+
 // HangUp releases the call before the signal.
 func HangUp(t *Transmission) { t.HangUp = true }
 

@@ -44,6 +44,8 @@ type Transmission struct {
 	Lost bool
 	// Garbled: an image signal is noticed, but cannot be received.
 	Garbled bool
+	// Untrained: the training of an image signal is missed.
+	Untrained bool
 	// HangUp: the call is released before the signal.
 	HangUp bool
 }
@@ -189,7 +191,11 @@ func (e *End) takeLocked(l line.Listen) (line.Heard, bool) {
 		e.inbox = e.inbox[1:]
 		e.x.wake.Broadcast() // the other end looks into our inbox
 		image := p.Signal.Kind != line.Frames
-		if p.Start < e.spoke || image && l.Rate == line.V21 {
+		if p.Untrained && p.End > e.deadline && l.Rate != line.V21 && l.Want != line.Training && p.Start >= e.spoke {
+			e.now = e.deadline // the wait is over, the line is not silent
+			return line.Heard{Kind: line.Noise}, true
+		}
+		if p.Start < e.spoke || image && l.Rate == line.V21 || p.Untrained {
 			continue // we were talking, or not listening for it
 		}
 		e.now = max(e.now, p.End)
@@ -237,7 +243,7 @@ func cut(t Transmission, start time.Duration) []Piece {
 		}
 		end := start + Duration(t.Signal)
 		s.Frames = good
-		return []Piece{{Start: start, End: end, Signal: s, Garbled: t.Garbled}}
+		return []Piece{{Start: start, End: end, Signal: s, Garbled: t.Garbled, Untrained: t.Untrained}}
 	}
 	var out []Piece
 	from, end := start, start+preamble

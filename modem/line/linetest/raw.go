@@ -14,6 +14,7 @@ type Piece struct {
 	Signal     line.Signal // with one frame, if V.21
 	Bad        bool        // the FCS of the frame fails
 	Garbled    bool        // noticed, but cannot be received; flags without a frame
+	Untrained  bool        // an image whose training was missed: no more than a carrier
 }
 
 // Raw is an end without a driver: it neither keeps silence before a signal nor

@@ -255,6 +255,7 @@ func (c *Cluster) openCarriers(dir string) (err error) {
 	c.server.Handle(methodPropose, c.handlePropose)
 	c.server.Handle(methodAttend, c.handleAttend)
 	c.server.Handle(methodEcho, c.handleEcho)
+	c.server.Handle(methodPosition, c.handlePosition)
 	return nil
 }
 

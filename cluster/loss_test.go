@@ -82,7 +82,7 @@ func TestTwoNodes(t *testing.T) {
 		_, err := south.Call(patience(t), "north", methodAttend, nil)
 		return err != nil && fax.KindOf(err) == fax.Internal // no answer at all
 	})
-	waitFor(t, "it is out of Raft", func() bool { return len(w.nodes["north"].standings()) == 1 })
+	waitFor(t, "it is out of Raft", func() bool { return len(w.nodes["north"].standings(sightings{}, time.Now())) == 1 })
 }
 
 // Close ends every goroutine that Open has begun.

@@ -16,8 +16,6 @@ import (
 const (
 	attendEvery = 250 * time.Millisecond // between looks whether this node has its place; a look is cheap
 	attendLater = 2 * time.Second        // between calls to a cluster that does not give it one
-	votersEvery = time.Second
-	changeTime  = 10 * time.Second // one change of Raft's configuration
 )
 
 const methodAttend = "attend"
@@ -294,60 +292,4 @@ func (c *Cluster) handleAttend(ctx context.Context, from string, body []byte) ([
 		return nil, err
 	}
 	return json.Marshal(notice{Leader: c.raft.Leader(), roll: current})
-}
-
-// seeToVoters is the leader's: nodes that have come get the log, as many as
-// there should be get a vote, one at a time.
-func (c *Cluster) seeToVoters() {
-	for pause(c.life.ctx, votersEvery) == nil {
-		if !c.raft.IsLeader() {
-			continue
-		}
-		what, name := nextChange(c.standings())
-		if what == nothing {
-			continue
-		}
-		if err := c.carryOut(what, name); err != nil {
-			c.opt.Logger.Warn("a node's part in the voting could not be changed", "peer", name, "err", err)
-		}
-	}
-}
-
-func (c *Cluster) carryOut(what change, name string) error {
-	ctx, cancel := context.WithTimeout(c.life.ctx, changeTime)
-	defer cancel()
-	c.opt.Logger.Info("a node's part in the voting changes", "peer", name, "change", what)
-	switch what {
-	case follow:
-		return c.raft.AddNonvoter(ctx, name)
-	case promote:
-		return c.raft.AddVoter(ctx, name)
-	case withdraw:
-		return c.raft.Remove(ctx, name)
-	}
-	return nil
-}
-
-// standings is what the leader knows; nothing if it cannot know itself a
-// member, lest it take everyone for a stranger.
-func (c *Cluster) standings() []standing {
-	members := c.Members()
-	parts, err := c.raft.Members()
-	if err != nil || !slices.ContainsFunc(members, func(m MemberStatus) bool { return m.Name == c.id.Name }) {
-		return nil
-	}
-	known := map[string]standing{}
-	for _, m := range parts {
-		known[m.Name] = standing{name: m.Name, known: true, voter: m.Voter}
-	}
-	for _, m := range members {
-		s := known[m.Name]
-		s.name, s.member, s.alive = m.Name, true, m.Alive
-		known[m.Name] = s
-	}
-	nodes := make([]standing, 0, len(known))
-	for _, s := range known {
-		nodes = append(nodes, s)
-	}
-	return nodes
 }

@@ -32,6 +32,13 @@ func (n *Node) AddNonvoter(ctx context.Context, name string) error {
 	})
 }
 
+// Demote takes a node's vote; it follows on. Only on the leader, not its own.
+func (n *Node) Demote(ctx context.Context, name string) error {
+	return n.change(ctx, "take the vote of "+name, func(r *run) raft.Future {
+		return r.DemoteVoter(raft.ServerID(name), 0, n.cfg.Timeouts.Apply)
+	})
+}
+
 // Remove takes a node out. Only on the leader, which may remove itself.
 func (n *Node) Remove(ctx context.Context, name string) error {
 	return n.change(ctx, "take "+name+" out", func(r *run) raft.Future {
@@ -78,6 +85,13 @@ func (n *Node) Transfer() error {
 		return fmt.Errorf("hand over the lead: %w", err)
 	}
 	return nil
+}
+
+// Logged is the index of the last entry in this node's log, agreed on or not,
+// and the term of the agreement.
+func (n *Node) Logged() (index, term uint64) {
+	r := n.raft()
+	return r.LastIndex(), r.CurrentTerm()
 }
 
 // votes says whether this node votes and how many others do; no and none if

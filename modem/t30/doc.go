@@ -21,10 +21,11 @@
 //     and ends the call, for no page can be left out.
 //   - A receiver keeps the part of a page before EOR-NULL; a page ended by EOR is
 //     dropped. Either way the call is no success.
-//   - Without ECM, a page that did not come or in which no row can be found is
-//     answered by RTN, the third time in succession by DCN: some senders go on
-//     after two rejections as after MCF. A page without its RTC whose command
-//     comes late was cut, and is answered by RTN.
+//   - Without ECM, a page that did not come is answered by RTN, the third time in
+//     succession by DCN: some senders go on after two rejections as after MCF. One
+//     in which no row can be found is answered by DCN: it would be the same again.
+//     A page without its RTC whose command comes late was cut, and is answered by
+//     RTN.
 //   - After an image that could not be received one more is listened for: some
 //     senders begin anew. If the line is not silent when T2 is over, the training
 //     of an image was missed, and only the command behind it is waited for.

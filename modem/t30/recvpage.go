@@ -21,8 +21,8 @@ func (r *receiver) postMessage(f FCF) Order {
 			answer := rateCopy(q, late)
 			r.trans.decide(r.now, "page %d: %d rows, %d bad, at most %d in a row",
 				r.page, q.Rows, q.BadRows, q.ConsecutiveBad)
-			if q.Rows <= 0 {
-				return r.pageMissed(f)
+			if q.Rows <= 0 { // another time it would make no more sense
+				return r.fail(status.NotStored, nil)
 			}
 			if answer == RTN {
 				return r.answer(reply{fcf: RTN, to: f})
@@ -47,8 +47,7 @@ func (r *receiver) repeated(f FCF) bool {
 	return f != MPS || since <= repeatAtOnce || r.now-r.reply.asked >= repeatFrom
 }
 
-// pageMissed asks for a page that did not come, or of which nothing could be
-// read: RTN. The third time in succession DCN ends the call, for there are
+// pageMissed asks for a page that did not come: RTN. The third time in succession DCN ends the call, for there are
 // senders that go on after two rejections as if the page had arrived.
 func (r *receiver) pageMissed(f FCF) Order {
 	if r.unseen++; r.unseen > maxUnseen {

@@ -54,8 +54,8 @@ type incoming struct {
 
 // reply is the last response to a post-message command.
 type reply struct {
-	fcf FCF // NULL: none
-	to  FCF // the command
+	fcf FCF           // NULL: none
+	to  FCF           // the command
 	at  time.Duration // when it had been said
 	fif []byte
 

@@ -89,9 +89,12 @@ func (h *hearing) v21(ctx context.Context) (line.Heard, error) {
 func (h *hearing) image(ctx context.Context, t at.Trait) (line.Heard, error) {
 	cmd := fmt.Sprintf("AT+FRM=%d", t.Code)
 	for misses := 0; ; {
-		code, info, err := h.command(ctx, cmd, h.deadline)
+		code, info, err := h.command(ctx, cmd, h.listening())
 		if errors.Is(err, at.ErrTimeout) {
-			return h.nothing(), h.p.abort(ctx)
+			if err := h.p.abort(ctx); err != nil {
+				return line.Heard{}, err
+			}
+			return h.unheard(ctx)
 		}
 		if err != nil {
 			return line.Heard{}, err

@@ -1,0 +1,55 @@
+package class1
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/faxmesh/faxmesh/modem/at"
+	"github.com/faxmesh/faxmesh/modem/line"
+)
+
+// Times of the look for a carrier that +FRM does not report.
+const (
+	// silent is for how long the line is to be silent: several times what T.30
+	// leaves between two signals.
+	silent = 300 * time.Millisecond
+	// carrierTime is taken off the end of a wait for an image for that: to abort
+	// +FRM, and to hear silence.
+	carrierTime = silent + 150*time.Millisecond
+)
+
+// unheard is what is heard where +FRM has brought nothing. A modem that missed a
+// training does not say so as a rule: it waits on for the next one, while the
+// image goes by. A modem that cannot hear silence leaves the question open, and
+// the longer wait costs less than the page.
+func (h *hearing) unheard(ctx context.Context) (line.Heard, error) {
+	if h.listen.Want == line.Training {
+		return h.nothing(), nil
+	}
+	if h.p.deafTo {
+		return line.Heard{Kind: line.Noise}, nil
+	}
+	cmd := fmt.Sprintf("AT+FRS=%d", silent/tick)
+	code, _, err := h.command(ctx, cmd, h.p.now().Add(h.p.wall(carrierTime)))
+	switch {
+	case errors.Is(err, at.ErrTimeout):
+		return line.Heard{Kind: line.Noise}, h.p.abort(ctx)
+	case err != nil:
+		return line.Heard{}, err
+	case code == at.OK:
+		return h.nothing(), h.p.pause(ctx, h.deadline.Sub(h.p.now()))
+	case code == at.NoCarrier:
+		return line.Heard{}, h.gone(cmd, code)
+	}
+	return line.Heard{Kind: line.Noise}, nil
+}
+
+// listening is when +FRM is to be given up.
+func (h *hearing) listening() time.Time {
+	if h.listen.Want == line.Training || h.p.deafTo || h.listen.Timeout < 2*carrierTime {
+		return h.deadline
+	}
+	return h.deadline.Add(-h.p.wall(carrierTime))
+}

@@ -51,7 +51,8 @@ func TestParse(t *testing.T) {
 		"NO CARRIER": NoCarrier, "NO DIALTONE": NoDialtone, "NO DIAL TONE": NoDialtone, "BUSY": Busy,
 		"NO ANSWER": NoAnswer, "+FCERROR": FCError, "+F4": FCError, "+FRH:3": FRH3, "+FRH: 3": FRH3,
 		"BLACKLISTED 00:10": Blacklisted, "DIALING DISABLED": Blacklisted, "DIALING": Info, "MESSAGE-WAITING": Info, "DELAYED 00:59:00": Delayed, "ERROR": Error,
-		"NMBR=0301": Info, "OKAY": Info, "RINGING": Info, "CONNECTED": Info, "": Info,
+		"NMBR=0301": Info, "RING A": Ring, "ring 2": Ring, "RING1": Ring, "RING!": Info, "RING 12": Info, "STRING": Info,
+		"NO LINE": NoDialtone, "LINE IN USE": NoDialtone, "PHONE OFF-HOOK": NoDialtone, "OKAY": Info, "RINGING": Info, "CONNECTED": Info, "": Info,
 	}
 	for line, want := range tests {
 		if got := Parse(line); got != want {
@@ -61,6 +62,19 @@ func TestParse(t *testing.T) {
 	for c := OK; int(c) < len(codes); c++ {
 		if got := Parse(c.String()); got != c {
 			t.Errorf("Parse(%q) = %v, want the code that says so", c.String(), got)
+		}
+	}
+}
+
+func TestRingPattern(t *testing.T) {
+	for line, want := range map[string]string{"RING": "", " RING ": "", "RING B": "B", "ring a": "A", "RING2": "2", "RING 3": "3"} {
+		if got, ok := RingPattern(line); got != want || !ok {
+			t.Errorf("RingPattern(%q) = %q, %v, want %q", line, got, ok, want)
+		}
+	}
+	for _, line := range []string{"", "RINGING", "RING-A", "RING AB", "WRING", "NMBR=1"} {
+		if got, ok := RingPattern(line); ok {
+			t.Errorf("%q counts as a ring, %q", line, got)
 		}
 	}
 }

@@ -65,20 +65,22 @@ func (c Code) Final() bool {
 }
 
 // Parse tells the result code in a line from the modem. Chips differ in spaces
-// and in what they append (CONNECT 14400, DELAYED 00:59), so those two and
-// BLACKLISTED are taken by their first word.
+// and in what they append (CONNECT 14400, DELAYED 00:59, RING B), so those and
+// BLACKLISTED are taken by their first word. That a telephone beside the modem
+// has the line comes to the same as no dial tone.
 func Parse(line string) Code {
 	line = strings.ToUpper(strings.TrimSpace(line))
+	if _, ok := RingPattern(line); ok {
+		return Ring
+	}
 	switch strings.ReplaceAll(line, " ", "") {
 	case "OK":
 		return OK
-	case "RING":
-		return Ring
 	case "NOCARRIER":
 		return NoCarrier
 	case "ERROR":
 		return Error
-	case "NODIALTONE", "NODIALTONE!":
+	case "NODIALTONE", "NODIALTONE!", "NOLINE", "LINEINUSE", "LINE-IN-USE", "PHONEOFF-HOOK", "EXTENSIONOFF-HOOK", "HANDSETINUSE":
 		return NoDialtone
 	case "BUSY":
 		return Busy
@@ -101,4 +103,19 @@ func Parse(line string) Code {
 		return Delayed
 	}
 	return Info
+}
+
+// RingPattern is the distinctive ring that a line from the modem tells of, as "B"
+// of RING B or "2" of RING2; empty for the plain RING. It is false for a line
+// that tells of no ring.
+func RingPattern(line string) (pattern string, ok bool) {
+	rest, ok := strings.CutPrefix(strings.ToUpper(strings.TrimSpace(line)), "RING")
+	rest = strings.TrimSpace(rest)
+	switch {
+	case !ok || len(rest) > 1:
+		return "", false
+	case rest == "", rest >= "A" && rest <= "Z", rest >= "0" && rest <= "9":
+		return rest, true
+	}
+	return "", false
 }

@@ -96,8 +96,10 @@ type Stage struct {
 
 // Ring is an incoming call.
 type Ring struct {
-	Caller string // caller's number, if the line tells it
-	Called string // number called (DID), if the line tells it
+	Caller  string // caller's number, if the line tells it
+	Name    string // caller's name, the same
+	Called  string // number called (DID, distinctive ring), if the line tells it
+	Pattern string // distinctive ring as the modem names it, "B" or "2"; empty: the plain one
 }
 
 // Incoming is how to take a call.

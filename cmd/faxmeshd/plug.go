@@ -112,6 +112,9 @@ var (
 	tells = map[string]string{"RTSCTS": "AT+FLO=2", "XONXOFF": "AT+FLO=1", "NONE": "AT+FLO=0"}
 )
 
+// tellCaller are the commands by which modems are to tell who calls.
+var tellCaller = []string{"AT+VCID=1", "AT#CID=1"}
+
 // openPort opens the port of a line, and says how its modem is to be driven.
 func openPort(ctx context.Context, l settings.Line, log *slog.Logger) (io.ReadWriteCloser, class1.Config, error) {
 	config := driving(l, log)
@@ -132,7 +135,7 @@ func openPort(ctx context.Context, l settings.Line, log *slog.Logger) (io.ReadWr
 	if err != nil {
 		return nil, config, fmt.Errorf("open the modem's port: %w", err)
 	}
-	config.Prefer = []string{tells[l.FlowControl]}
+	config.Prefer = append([]string{tells[l.FlowControl]}, tellCaller...)
 	return port, config, nil
 }
 

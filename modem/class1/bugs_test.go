@@ -145,7 +145,7 @@ func TestSayDelay(t *testing.T) {
 
 func TestNoFCS(t *testing.T) {
 	withBugs(t, Bugs{NoFCS: true, NoAdaptive: true}, script{
-		{"ATDT1\r", "\r\nCONNECT\r\n" + string(at.AppendData(nil, disFrame)) + "\r\nOK\r\n"},
+		{classQuery, classAnswer}, {"ATDT1\r", "\r\nCONNECT\r\n" + string(at.AppendData(nil, disFrame)) + "\r\nOK\r\n"},
 		{"AT+FRH=3\r", "\r\nCONNECT\r\n" + string(at.AppendData(nil, mcfFrame)) + "\r\nERROR\r\n"},
 		{"AT+FRH=3\r", "\r\nCONNECT\r\n" + string(at.AppendData(nil, mcfFrame[:2])) + "\r\nOK\r\n"},
 	}, func(t *testing.T, p *Phone) {

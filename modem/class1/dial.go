@@ -20,8 +20,6 @@ const (
 	answerTime  = 20 * time.Second // from ATA to its CONNECT, the called tone included
 	maxFCErrors = 3                // a data modem answers first, then the fax machine
 	maxDialled  = 60               // characters of a number
-	moreCaller  = 500 * time.Millisecond
-	pulse       = 5 * time.Minute // wall: between two signs of life of a modem that waits
 )
 
 var (
@@ -33,6 +31,11 @@ var (
 func (p *Phone) Dial(ctx context.Context, number string) (line.Line, error) {
 	if err := checkNumber(number); err != nil {
 		return nil, &status.Error{Code: status.UnknownNo, Cause: err}
+	}
+	if rung, err := p.awake(ctx); err != nil {
+		return nil, unready(ctx, err)
+	} else if rung {
+		return nil, &status.Error{Code: status.Glare, Cause: errors.New("class1: the line rings")}
 	}
 	cmd := "ATD" + p.cfg.Dial + number
 	if err := p.conn.Command(ctx, cmd, p.reply()); err != nil {
@@ -60,6 +63,42 @@ func (p *Phone) Dial(ctx context.Context, number string) (line.Line, error) {
 			return nil, &status.Error{Code: dialStatus(code, unknown), Cause: fmt.Errorf("class1: the modem says %q", text)}
 		}
 	}
+}
+
+// unready is a call that was not even begun.
+func unready(ctx context.Context, cause error) error {
+	if ctx.Err() != nil {
+		return &status.Error{Code: status.Aborted, Cause: cause}
+	}
+	return &status.Error{Code: status.ModemFailure, Cause: cause}
+}
+
+// awake makes sure that the modem is in its fax class still, and says whether it
+// rang just then. One that was switched off and on answers as if nothing had been,
+// but has lost its settings and would take the call for one of data: it is reset.
+func (p *Phone) awake(ctx context.Context) (rung bool, err error) {
+	const cmd = "AT+FCLASS?"
+	ctx = context.WithoutCancel(ctx) // an answer that nobody waits for would be taken for the next one
+	code, info, err := p.do(ctx, cmd, p.reply())
+	if err == nil && code != at.OK {
+		err = fmt.Errorf("it answers %v", code)
+	}
+	if err != nil {
+		return false, p.fault(cmd, err)
+	}
+	rung = slices.ContainsFunc(info, func(s string) bool { return at.Parse(s) == at.Ring })
+	if slices.ContainsFunc(info, isClass1) {
+		return rung, nil
+	}
+	p.cfg.Log.Warn("the modem has lost its settings, as if it had been switched off and on; it is reset", "says", info)
+	return rung, p.Reset(ctx)
+}
+
+// isClass1 reports whether an answer to +FCLASS? names Class 1 or 1.0: modems
+// say 1, 001, 1.0 or +FCLASS: 1.
+func isClass1(info string) bool {
+	class := strings.TrimLeft(strings.TrimSpace(info[strings.LastIndex(info, ":")+1:]), "0")
+	return class == "1" || class == "1.0"
 }
 
 // checkNumber refuses what is no dial string: a line end would begin another
@@ -121,74 +160,11 @@ func (p *Phone) unconnected(ctx context.Context, cmd string, cause error) error 
 	return &status.Error{Code: code, Cause: p.fault(cmd, cause)}
 }
 
-// WaitRing waits for a call and for who calls. From time to time the modem must
-// answer to AT: one that has died would be silent, too. When ctx is cancelled it
-// is ready to dial.
-func (p *Phone) WaitRing(ctx context.Context) (modem.Ring, error) {
-	for {
-		text, err := p.conn.Line(ctx, pulse)
-		switch {
-		case errors.Is(err, at.ErrTimeout):
-			if rung, err := p.feelPulse(ctx); err != nil {
-				return modem.Ring{}, err
-			} else if rung {
-				return p.caller(ctx)
-			}
-		case ctx.Err() != nil:
-			return modem.Ring{}, ctx.Err()
-		case err != nil:
-			return modem.Ring{}, p.fault("wait for a call", err)
-		case at.Parse(text) == at.Ring:
-			return p.caller(ctx)
-		}
-	}
-}
-
-// feelPulse makes sure that the modem is alive, and says whether it rang just
-// then. It ends its dialogue even if ctx does.
-func (p *Phone) feelPulse(ctx context.Context) (rung bool, err error) {
-	code, info, err := p.do(context.WithoutCancel(ctx), "AT", p.reply())
-	if err == nil && code != at.OK {
-		err = fmt.Errorf("it answers %v", code)
-	}
-	if err != nil {
-		return false, p.fault("wait for a call: AT", err)
-	}
-	return slices.ContainsFunc(info, func(s string) bool { return at.Parse(s) == at.Ring }), nil
-}
-
-// caller reads caller identification behind the first RING, up to the next one.
-func (p *Phone) caller(ctx context.Context) (modem.Ring, error) {
-	var r modem.Ring
-	limit := time.Now().Add(p.wall(p.cfg.CallerWait))
-	for p.cfg.CallerWait > 0 {
-		text, err := p.conn.Line(ctx, time.Until(limit))
-		switch {
-		case errors.Is(err, at.ErrTimeout):
-			return r, nil
-		case ctx.Err() != nil:
-			return r, ctx.Err()
-		case err != nil:
-			return r, p.fault("caller identification", err)
-		case at.Parse(text) == at.Ring:
-			return r, nil
-		}
-		key, value, _ := strings.Cut(text, "=")
-		value = strings.TrimSpace(value)
-		switch strings.ToUpper(strings.TrimSpace(key)) {
-		case "NMBR", "CALLER NUMBER":
-			r.Caller = value
-			limit = time.Now().Add(max(p.wall(moreCaller), quietFloor))
-		case "NDID", "DDN_NMBR":
-			r.Called = value
-			return r, nil
-		}
-	}
-	return r, nil
-}
-
 // Answer takes the call that rings. Errors are *status.Error.
 func (p *Phone) Answer(ctx context.Context) (line.Line, error) {
+	if _, err := p.awake(ctx); err != nil {
+		return nil, unready(ctx, err)
+	}
 	code, _, err := p.do(ctx, "ATA", max(p.wall(answerTime), replyFloor))
 	if err != nil {
 		return nil, p.unconnected(ctx, "ATA", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -17,7 +18,7 @@ import (
 // Case 11: up to three +FCERROR may come between dialling and the fax machine.
 func TestDataModemAnswersFirst(t *testing.T) {
 	for errs := 1; errs <= maxFCErrors+1; errs++ {
-		steps := script{{"ATDT1\r", "\r\n+FCERROR\r\n"}}
+		steps := script{{classQuery, classAnswer}, {"ATDT1\r", "\r\n+FCERROR\r\n"}}
 		for range errs - 1 {
 			steps = append(steps, script{{"AT+FRH=3\r", "\r\n+FCERROR\r\n"}}...)
 		}
@@ -48,7 +49,7 @@ func TestDialChatter(t *testing.T) {
 		"ATDT1\r\n\r\nMESSAGE-WAITING\r\n\r\nRINGING\r\n\r\nBUSY": status.Busy,
 		"DIALING\r\n\r\nNO DIAL TONE":                             status.NoDialtone,
 	} {
-		scripted(t, script{{"ATDT1\r", "\r\n" + said + "\r\n"}}, func(t *testing.T, p *Phone) {
+		scripted(t, script{{classQuery, classAnswer}, {"ATDT1\r", "\r\n" + said + "\r\n"}}, func(t *testing.T, p *Phone) {
 			_, err := p.Dial(t.Context(), "1")
 			var failed *status.Error
 			if !errors.As(err, &failed) || failed.Code != want {
@@ -62,8 +63,8 @@ func TestDialChatter(t *testing.T) {
 // that comes in at that moment is not missed, nor left to confuse a dialling.
 func TestPulse(t *testing.T) {
 	scripted(t, script{
-		{"AT\r", "\r\nOK\r\n"},
-		{"AT\r", "\r\nRING\r\n\r\nOK\r\n\r\nNMBR=0301\r\n\r\nRING\r\n"},
+		{classQuery, classAnswer},
+		{classQuery, "\r\n1\r\n\r\nRING\r\n\r\nOK\r\n\r\nNMBR=0301\r\n\r\nRING\r\n"},
 	}, func(t *testing.T, p *Phone) {
 		begun := time.Now()
 		ring, err := p.WaitRing(t.Context())
@@ -72,7 +73,7 @@ func TestPulse(t *testing.T) {
 		}
 	})
 	for said, dead := range map[string]bool{"": true, "\r\nERROR\r\n": true} {
-		scripted(t, script{{"AT\r", said}}, func(t *testing.T, p *Phone) {
+		scripted(t, script{{classQuery, said}}, func(t *testing.T, p *Phone) {
 			begun := time.Now()
 			_, err := p.WaitRing(t.Context())
 			if took := time.Since(begun); errors.Is(err, line.ErrModem) != dead || took > pulse+10*time.Second {
@@ -80,7 +81,7 @@ func TestPulse(t *testing.T) {
 			}
 		})
 	}
-	scripted(t, script{{"AT\r", "\r\nOK\r\n"}, {"ATDT1\r", "\r\nBUSY\r\n"}}, func(t *testing.T, p *Phone) {
+	scripted(t, script{{classQuery, classAnswer}, {classQuery, classAnswer}, {"ATDT1\r", "\r\nBUSY\r\n"}}, func(t *testing.T, p *Phone) {
 		ctx, cancel := context.WithTimeout(t.Context(), pulse+time.Second)
 		defer cancel()
 		if _, err := p.WaitRing(ctx); !errors.Is(err, context.DeadlineExceeded) {
@@ -103,14 +104,14 @@ func TestPulseIsFeltToItsEnd(t *testing.T) {
 		modems.Go(func() {
 			defer modem.Close()
 			b := make([]byte, 64)
-			for _, s := range append(opening(), script{{"AT\r", ""}, {"ATDT1\r", "\r\nBUSY\r\n"}}...) {
+			for _, s := range append(opening(), script{{classQuery, ""}, {classQuery, classAnswer}, {"ATDT1\r", "\r\nBUSY\r\n"}}...) {
 				if _, err := io.ReadFull(modem, b[:len(s.expect)]); err != nil || string(b[:len(s.expect)]) != s.expect {
 					t.Errorf("the host says %q (%v), want %q", b[:len(s.expect)], err, s.expect)
 					return
 				}
-				if s.expect == "AT\r" {
+				if s.expect == classQuery && s.answer == "" {
 					time.Sleep(2 * time.Second)
-					s.answer = "\r\nOK\r\n"
+					s.answer = classAnswer
 				}
 				io.WriteString(modem, s.answer)
 			}
@@ -132,4 +133,33 @@ func TestPulseIsFeltToItsEnd(t *testing.T) {
 			t.Errorf("dialling then: %v", err)
 		}
 	})
+}
+
+// A modem that was switched off and on while it was idle has forgotten that it
+// is one for fax: it is reset before it is used.
+func TestModemLostItsSettings(t *testing.T) {
+	lost := script{{classQuery, "AT+FCLASS?\r\r\n0\r\n\r\nOK\r\n"}}
+	scripted(t, slices.Concat(lost, opening(), script{{"ATDT1\r", "\r\nBUSY\r\n"}}), func(t *testing.T, p *Phone) {
+		var failed *status.Error
+		if _, err := p.Dial(t.Context(), "1"); !errors.As(err, &failed) || failed.Code != status.Busy {
+			t.Errorf("dialling: %v", err)
+		}
+	})
+	scripted(t, slices.Concat(lost, opening(), script{{"ATA\r", "\r\nCONNECT\r\n"}}), func(t *testing.T, p *Phone) {
+		if _, err := p.Answer(t.Context()); err != nil {
+			t.Errorf("answering: %v", err)
+		}
+	})
+	scripted(t, slices.Concat(script{{"", "\r\nRING\r\n"}}, lost, opening()), func(t *testing.T, p *Phone) {
+		synctest.Wait() // it has said all that it has to say
+		var failed *status.Error
+		if _, err := p.Dial(t.Context(), "1"); !errors.As(err, &failed) || failed.Code != status.Glare {
+			t.Errorf("dialling a line that rings: %v", err)
+		}
+	})
+	for said, want := range map[string]bool{"1": true, "001": true, "1.0": true, "+FCLASS: 1": true, "0": false, "2": false, "10": false, "8": false, "AT+FCLASS?": false, "": false} {
+		if isClass1(said) != want {
+			t.Errorf("%q is Class 1: %v", said, !want)
+		}
+	}
 }

@@ -49,7 +49,7 @@ var (
 
 // dialled begins a call in which DIS has come.
 func dialled(steps script) script {
-	return append(script{{"ATDT1\r", "\r\nCONNECT\r\n" + withFCS(disFrame) + "\r\nOK\r\n"}}, steps...)
+	return append(script{{classQuery, classAnswer}, {"ATDT1\r", "\r\nCONNECT\r\n" + withFCS(disFrame) + "\r\nOK\r\n"}}, steps...)
 }
 
 // inCall plays steps behind an answered call.

@@ -86,7 +86,7 @@ func TestConfiguredModem(t *testing.T) {
 	steps[3].expect = "AT+FCLASS=1.0\r"
 	steps = slices.Insert(steps, 6, script{{"ATM0\r", "\r\nOK\r\n"}, {"AT+FLO=2\r", "\r\nERROR\r\n"}}...)
 	synctest.Test(t, func(t *testing.T) {
-		port, done := play(t, append(steps, script{{"ATDP0,1\r", "\r\nBUSY\r\n"}}...))
+		port, done := play(t, append(steps, script{{classQuery, classAnswer}, {"ATDP0,1\r", "\r\nBUSY\r\n"}}...))
 		defer done()
 		p, err := Open(t.Context(), port, Config{Class: "1.0", Init: []string{"ATM0"}, Prefer: []string{"AT+FLO=2"}, Dial: "P0,"})
 		if err != nil {

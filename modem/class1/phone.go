@@ -38,13 +38,14 @@ const (
 
 // Config is how a modem is driven. The zero value suits most modems.
 type Config struct {
-	Speed      float64       // line seconds in one of wall time; default 1
-	Class      string        // of service, "1" or "1.0"; default "1"
-	Init       []string      // commands sent after each reset, as "ATM0"
-	Prefer     []string      // the same, that the modem need not know, as "AT+FLO=2"
-	Dial       string        // put between ATD and the number; default "T"
-	DialTime   time.Duration // from dialling to the far end's signal (S7); default 60 s, at most 255 s
-	CallerWait time.Duration // for caller identification behind the first RING; default 4 s, negative none
+	Speed      float64           // line seconds in one of wall time; default 1
+	Class      string            // of service, "1" or "1.0"; default "1"
+	Init       []string          // commands sent after each reset, as "ATM0"
+	Prefer     []string          // the same, that the modem need not know, as "AT+FLO=2"
+	Dial       string            // put between ATD and the number; default "T"
+	DialTime   time.Duration     // from dialling to the far end's signal (S7); default 60 s, at most 255 s
+	Rings      map[string]string // number called, by the distinctive ring that tells it, as "B"
+	CallerWait time.Duration     // for caller identification behind the first RING; default 4 s, negative none
 	Bugs       Bugs
 	Log        *slog.Logger // may be nil
 }

@@ -23,6 +23,12 @@ import (
 // script is a modem that expects given octets and answers with given ones.
 type script []struct{ expect, answer string }
 
+// What a modem is asked before it is used, and while it waits.
+const (
+	classQuery  = "AT+FCLASS?\r"
+	classAnswer = "\r\n1\r\n\r\nOK\r\n"
+)
+
 // opening is the start of every dialogue: reset, class, questions.
 func opening() script {
 	return script{
@@ -91,7 +97,7 @@ func TestSendingDialogue(t *testing.T) {
 	bad := withFCS(dis)[:4] + "\x55" + withFCS(dis)[5:]
 	page := bytes.Repeat([]byte{0x10, 0x00, 0xFF}, 100)
 	scripted(t, script{
-		{"ATDT0302\r", "\r\n+FCERROR\r\n"}, // a data modem's tone first
+		{classQuery, classAnswer}, {"ATDT0302\r", "\r\n+FCERROR\r\n"}, // a data modem's tone first
 		{"AT+FRH=3\r", "\r\nCONNECT\r\n" + bad + "\r\nERROR\r\n"},
 		{"AT+FRH=3\r", "\r\nNO CARRIER\r\n"},
 		{"AT+FRH=3\r", "\r\nCONNECT\r\n\x10\x03\r\nNO CARRIER\r\n"},
@@ -139,7 +145,7 @@ func TestReceivingDialogue(t *testing.T) {
 	block := hdlc.AppendBlock(nil, [][]byte{hdlc.Append(nil, false, 0x06, 0, 7), hdlc.Append(nil, false, 0x86)}, 20)
 	scripted(t, script{
 		{"", "\r\nRING\r\n\r\nDATE=0101\r\n\r\nNMBR=0301\r\n\r\nNDID=0302\r\n"},
-		{"ATA\r", "\r\nCONNECT\r\n"},
+		{classQuery, classAnswer}, {"ATA\r", "\r\nCONNECT\r\n"},
 		{string(at.AppendData(nil, csi)), "\r\nCONNECT\r\n"},
 		{string(at.AppendData(nil, dis)), "\r\nOK\r\n"},
 		{"AT+FRM=96\r", "\r\n+FCERROR\r\n"}, // too early: the remains of V.21
@@ -189,7 +195,7 @@ func TestDialResults(t *testing.T) {
 		"UNALLOCATED NUMBER\r\n\r\nNO CARRIER": status.UnknownNo, "OK": status.ModemFailure,
 	} {
 		t.Run(strings.ReplaceAll(said, "\r\n", " "), func(t *testing.T) {
-			scripted(t, script{{"ATDT77\r", "ATDT77\r\r\n" + said + "\r\n"}}, func(t *testing.T, p *Phone) {
+			scripted(t, script{{classQuery, classAnswer}, {"ATDT77\r", "ATDT77\r\r\n" + said + "\r\n"}}, func(t *testing.T, p *Phone) {
 				_, err := p.Dial(t.Context(), "77")
 				var failed *status.Error
 				if !errors.As(err, &failed) || failed.Code != want {
@@ -219,7 +225,7 @@ func TestWhatTheModemCan(t *testing.T) {
 func TestUnderrun(t *testing.T) {
 	data := make([]byte, 4*writeChunk)
 	scripted(t, script{
-		{"ATDT1\r", "\r\nCONNECT\r\n"},
+		{classQuery, classAnswer}, {"ATDT1\r", "\r\nCONNECT\r\n"},
 		{"\x18", "\x10\x03\r\nOK\r\n"},
 		{"AT+FTS=7\r", "\r\nOK\r\n"},
 		{"AT+FTM=96\r", "\r\nCONNECT\r\n"},

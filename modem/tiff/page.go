@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/faxmesh/faxmesh/modem/t4"
 )
@@ -35,6 +36,8 @@ func (p *directoryPage) check() error {
 	switch {
 	case p.bits != 1 || p.samples != 1 || p.photometric != whiteIsZero && p.photometric != blackIsZero:
 		return fmt.Errorf("%w: it is not black and white", ErrUnsupported)
+	case p.tiled:
+		return fmt.Errorf("%w: it is cut into tiles; save it in strips", ErrUnsupported)
 	case p.fillOrder != fillMSBFirst && p.fillOrder != fillLSBFirst:
 		return fmt.Errorf("%w: fill order %d", ErrFormat, p.fillOrder)
 	case p.width < 1 || p.height < 1 || p.strips.rows < 1 || p.orientation < 1 || p.orientation > 8:
@@ -69,14 +72,13 @@ func (f *File) decode(p directoryPage) (*t4.Bitmap, error) {
 	if err != nil {
 		counts = nil
 	}
+	counts = append(counts, make([]uint32, n-len(counts))...)
+	starts := slices.Concat(offsets, f.dirs)
+	slices.Sort(starts)
 	page := t4.NewBitmap(int(p.width), 0)
 	left := int64(MaxPageData)
 	for i := range n {
-		length := int64(0)
-		if i < len(counts) {
-			length = int64(counts[i])
-		}
-		data, whole, err := f.strip(int64(offsets[i]), length)
+		data, whole, err := f.strip(int64(offsets[i]), stripLength(offsets[i], counts[i], starts))
 		if err != nil {
 			return nil, fmt.Errorf("strip %d: %w", i+1, err)
 		}
@@ -101,6 +103,20 @@ func (f *File) decode(p directoryPage) (*t4.Bitmap, error) {
 		return nil, fmt.Errorf("%w: it has no rows", ErrFormat)
 	}
 	return page, nil
+}
+
+// stripLength is how many octets a strip has that begins at offset at; 0: up to
+// the end of the file. Where no byte count says it, the strip ends at the latest
+// where another or a directory begins; starts are those of all in ascending
+// order.
+func stripLength(at, count uint32, starts []uint32) int64 {
+	if count > 0 {
+		return int64(count)
+	}
+	if i, _ := slices.BinarySearch(starts, at+1); at+1 != 0 && i < len(starts) {
+		return int64(starts[i] - at)
+	}
+	return 0
 }
 
 // strip reads a strip. A length of zero or past the end of the file means up to
@@ -214,11 +230,7 @@ func (p *directoryPage) resolution() t4.Resolution {
 	const highest = 10000
 	x, y := math.Round(p.xRes*inches), math.Round(p.yRes*inches)
 	if p.unit >= unitInch && p.unit <= unitCentimetre && x >= 1 && x <= highest && y >= 1 && y <= highest {
-		res := t4.Resolution{X: int(x), Y: int(y)}
-		if res.X == 203 { // 8 pels/mm, meant for R8
-			res.X = t4.Fine.X
-		}
-		return res
+		return named(t4.Resolution{X: int(x), Y: int(y)})
 	}
 	switch p.width {
 	case 1728, 2048, 2432:
@@ -229,6 +241,25 @@ func (p *directoryPage) resolution() t4.Resolution {
 	}
 	return t4.Resolution{}
 }
+
+// named is the resolution of T.4 that is meant by r, else r: programs round in
+// inches and in centimetres, as 8 pels/mm, which is 203 pels/inch, for R8.
+func named(r t4.Resolution) t4.Resolution {
+	all := t4.Resolutions()
+	if slices.Contains(all, r) {
+		return r
+	}
+	near := func(v, want int) bool { return math.Abs(float64(v-want)) <= float64(want)*roundingError/100 }
+	for _, t := range all {
+		if near(r.X, t.X) && near(r.Y, t.Y) {
+			return t
+		}
+	}
+	return r
+}
+
+// roundingError is how far a resolution may be from what it means, in percent.
+const roundingError = 1.25
 
 // turnedPages is the first Orientation whose rows are columns.
 const turnedPages = 5

@@ -14,6 +14,7 @@ type File struct {
 	size  int64
 	order binary.ByteOrder
 	pages []directoryPage
+	dirs  []uint32 // where the directories begin
 }
 
 // directoryPage is what a page's directory says.
@@ -27,6 +28,7 @@ type directoryPage struct {
 	t4Options     uint32
 	unit          uint32
 	xRes, yRes    float64
+	tiled         bool
 	strips        strips
 }
 
@@ -60,6 +62,8 @@ func Open(r io.ReaderAt, size int64) (*File, error) {
 		f.order = binary.LittleEndian
 	case "MM\x00*":
 		f.order = binary.BigEndian
+	case "II+\x00", "MM\x00+":
+		return nil, fmt.Errorf("%w: it is a BigTIFF file; save it as a classic TIFF file", ErrUnsupported)
 	default:
 		return nil, fmt.Errorf("%w: it does not begin as a TIFF file", ErrFormat)
 	}
@@ -87,6 +91,7 @@ func (f *File) readDirectories(at int64) error {
 			return fmt.Errorf("%w: the file has more than %d pages", ErrTooLarge, MaxPages)
 		}
 		seen[at] = true
+		f.dirs = append(f.dirs, uint32(at))
 		page, isPage, next, err := f.readDirectory(at)
 		if err != nil {
 			return fmt.Errorf("directory %d: %w", n, err)
@@ -122,12 +127,15 @@ func (f *File) readDirectory(at int64) (p directoryPage, isPage bool, next int64
 	for ; len(b) > 4; b = b[12:] {
 		v := field{typ: f.order.Uint16(b[2:]), count: f.order.Uint32(b[4:])}
 		copy(v.inline[:], b[8:])
-		tag := f.order.Uint16(b)
-		if tag == tagNewSubfileType {
-			isPage = f.number(v)&(subfileReduced|subfileMask) == 0
-			continue
+		switch tag := f.order.Uint16(b); tag {
+		case tagNewSubfileType:
+			kind := f.number(v)
+			isPage = isPage && (kind == noNumber || kind&(subfileReduced|subfileMask) == 0)
+		case tagSubfileType:
+			isPage = isPage && f.number(v) != oldReduced
+		default:
+			f.set(&p, tag, v)
 		}
-		f.set(&p, tag, v)
 	}
 	return p, isPage, int64(f.order.Uint32(b)), nil
 }
@@ -165,8 +173,13 @@ func (f *File) set(p *directoryPage, tag uint16, v field) {
 		p.t4Options = f.number(v)
 	case tagResolutionUnit:
 		p.unit = f.number(v)
+	case tagTileWidth:
+		p.tiled = true
 	}
 }
+
+// noNumber is what number returns of a field that has none.
+const noNumber = 1<<32 - 1
 
 // number returns the first number of a field whose value is inline. A field
 // with more of them, as BitsPerSample of a colour page, has none that matters
@@ -180,11 +193,15 @@ func (f *File) number(v field) uint32 {
 	case v.typ == typeLong && v.count == 1:
 		return f.order.Uint32(v.inline[:])
 	}
-	return 1<<32 - 1
+	return noNumber
 }
 
-// rational returns a field's fraction; 0, for unknown, where there is none.
+// rational returns a field's fraction; 0, for unknown, where there is none. Some
+// programs write a whole number instead.
 func (f *File) rational(v field) float64 {
+	if n := f.number(v); n != noNumber {
+		return float64(n)
+	}
 	var b [8]byte
 	if v.typ != typeRational || v.count != 1 || f.read(b[:], int64(f.order.Uint32(v.inline[:]))) != nil {
 		return 0
@@ -200,7 +217,7 @@ func (f *File) rational(v field) float64 {
 func (f *File) numbers(v field, limit int) ([]uint32, error) {
 	size := map[uint16]int{typeShort: 2, typeLong: 4}[v.typ]
 	if size == 0 {
-		return nil, fmt.Errorf("%w: strips are given in values of type %d", ErrFormat, v.typ)
+		return nil, fmt.Errorf("%w: the field is missing or of no fit type", ErrFormat)
 	}
 	n := int(min(int64(v.count), int64(limit)))
 	b := v.inline[:]

@@ -35,6 +35,7 @@ var (
 // Tags (TIFF 6.0; RFC 3949 section 3).
 const (
 	tagNewSubfileType  = 254
+	tagSubfileType     = 255 // what came before 254
 	tagImageWidth      = 256
 	tagImageLength     = 257
 	tagBitsPerSample   = 258
@@ -53,6 +54,7 @@ const (
 	tagResolutionUnit  = 296
 	tagPageNumber      = 297
 	tagSoftware        = 305
+	tagTileWidth       = 322
 )
 
 // Values of tags.
@@ -75,6 +77,8 @@ const (
 	subfileReduced = 1 // bits of NewSubfileType
 	subfilePage    = 2
 	subfileMask    = 4
+
+	oldReduced = 2 // SubfileType
 
 	unitInch       = 2
 	unitCentimetre = 3

@@ -300,7 +300,8 @@ func TestHostile(t *testing.T) {
 		{"nothing", nil, ErrFormat, "header"},
 		{"four octets", good[:4], ErrFormat, "header"},
 		{"text", []byte("dear sir or madam"), ErrFormat, "begin as a TIFF"},
-		{"BigTIFF", []byte("II\x2B\x00\x08\x00\x00\x00"), ErrFormat, "begin as a TIFF"},
+		{"BigTIFF", []byte("II\x2B\x00\x08\x00\x00\x00"), ErrUnsupported, "BigTIFF"},
+		{"BigTIFF in the other order", []byte("MM\x00\x2B\x00\x08\x00\x00"), ErrUnsupported, "BigTIFF"},
 		{"no directory", []byte("II*\x00\x00\x00\x00\x00"), ErrFormat, "no pages"},
 		{"directory outside", []byte("II*\x00\xFF\xFF\xFF\x7F"), ErrFormat, "outside the file"},
 		{"directory cut off", good[:40], ErrFormat, "outside the file"},
@@ -338,7 +339,9 @@ func TestStripBomb(t *testing.T) {
 	}
 	strips[199] = make([]byte, 1<<20)
 	data := build(binary.LittleEndian, strips, short(tagImageWidth, 8), short(tagImageLength, 200), short(tagRowsPerStrip, 1))
-	clear(data[len(data)-4*len(strips):]) // the byte counts: each strip goes to the end
+	for i := range strips { // the byte counts: each strip goes to the end
+		binary.LittleEndian.PutUint32(data[len(data)-4*(i+1):], 1<<20)
+	}
 	f, err := open(data)
 	if err != nil {
 		t.Fatal(err)

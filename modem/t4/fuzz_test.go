@@ -24,6 +24,28 @@ func FuzzMMR(f *testing.F) {
 	})
 }
 
+// FuzzRLE does the same for rows without EOLs.
+func FuzzRLE(f *testing.F) {
+	_, lines := rowsWithEOL(6)
+	var data []byte
+	for _, l := range lines {
+		data = append(data, l[:len(l)-eolBits].octets()...)
+	}
+	f.Add(data, uint16(1728))
+	f.Add(data[:len(data)/2], uint16(1728))
+	f.Fuzz(func(t *testing.T, data []byte, width uint16) {
+		got, err := DecodeRLE(data, int(width), 1000)
+		checkPage(t, got, int(width), err == nil)
+		if got.Height > len(data) {
+			t.Fatalf("%d rows of %d octets", got.Height, len(data))
+		}
+		again, err := DecodeMMR(AppendMMR(nil, got), got.Width, 1000)
+		if got.Width > 0 && (err != nil || !again.Equal(got)) {
+			t.Fatalf("%d rows of %d do not come back: %v", got.Height, got.Width, err)
+		}
+	})
+}
+
 // FuzzT4 does the same for the decoders with EOLs.
 func FuzzT4(f *testing.F) {
 	page, _ := rowsWithEOL(6)

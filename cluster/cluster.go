@@ -24,7 +24,6 @@ import (
 	"time"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
-	"github.com/faxmesh/faxmesh/cluster/blob"
 	"github.com/faxmesh/faxmesh/cluster/consensus"
 	"github.com/faxmesh/faxmesh/cluster/gossip"
 	"github.com/faxmesh/faxmesh/cluster/journal"
@@ -51,6 +50,7 @@ type Options struct {
 	ClientAddr    string // host:port at which clients reach this node
 
 	Copies   int                // of each document, DefaultCopies if 0
+	Plain    bool               // documents are not encrypted on this node's disk
 	Timeouts consensus.Timeouts // of the agreement, the shortest; they grow with the round trips
 	Logger   *slog.Logger
 
@@ -67,6 +67,7 @@ const (
 	ledgerFile  = "ledger.db"
 	raftDir     = "raft"
 	blobDir     = "documents"
+	blobKey     = "documents.key"
 	journalFile = "journal"
 )
 
@@ -223,7 +224,7 @@ func (c *Cluster) openCarriers(dir string) (err error) {
 		return err
 	}
 	c.life.opened(c.raft.Close)
-	store, err := blob.Open(filepath.Join(dir, blobDir), c.opt.Logger)
+	store, err := c.openDocuments(dir)
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,7 @@ var ServerSchema = &Schema{
 		{Section: "NETWORK", Name: "ADVERTISEUDP", Kind: HostPort, Help: "HOST:PORT that other nodes are told to dial; needed if SERVERUDPADDRESS is empty."},
 		{Section: "NETWORK", Name: "ALLOWAUTOACCOUNTCREATION", Kind: Flag, Default: "0", Help: "1: an unknown login name creates a visitor account."},
 		{Section: "NETWORK", Name: "COPIES", Kind: Number, Default: "2", Low: 1, High: 9, Help: "Nodes that must hold a document before it counts as safe."},
+		{Section: "CLUSTER", Name: "ENCRYPTATREST", Kind: Flag, Default: "1", Help: "1: documents are encrypted on this node's disk; 0: not those that come from now on."},
 		{Section: "LINE#", Name: "DEVICE", Kind: Text, High: 255, Help: "Serial port of the modem, or exchange:HOST:PORT of a simulated exchange."},
 		{Section: "LINE#", Name: "TYPE", Kind: Word, Default: TypeClass1, Words: []string{TypeClass1, TypeSimulated}, Help: "What is plugged in there."},
 		{Section: "LINE#", Name: "NUMBER", Kind: Text, High: fax.MaxNumber, Help: "Telephone number of the line."},
@@ -69,7 +70,8 @@ type Server struct {
 	Cluster Listen // UDP and TCP, for other nodes
 	// Visitors may create their own account by logging in.
 	Visitors bool
-	Copies   int // nodes that hold a document
+	Copies   int  // nodes that hold a document
+	Plain    bool // documents are not encrypted on disk
 	Lines    []Line
 }
 
@@ -116,6 +118,7 @@ func (v *Values) Server() Server {
 		Cluster:  v.listen("SERVERUDPADDRESS", "SERVERUDPPORT", "ADVERTISEUDP"),
 		Visitors: v.Flag("NETWORK", "ALLOWAUTOACCOUNTCREATION"),
 		Copies:   v.Int("NETWORK", "COPIES"),
+		Plain:    !v.Flag("CLUSTER", "ENCRYPTATREST"),
 	}
 	for _, section := range v.Numbered("LINE") {
 		s.Lines = append(s.Lines, v.line(section))

@@ -1,10 +1,13 @@
-// Package blob is a store of immutable files known by their SHA-256.
+// Package blob is a store of immutable files known by the SHA-256 of what they
+// hold.
 //
-// The file of hash aabbcc… is DIR/aa/bb/aabbcc…. It is written to DIR/tmp
-// first and gets its name when its octets are on disk, so a name always stands
-// for a whole file. Every read checks the hash again: a file that the disk has
-// damaged is moved to DIR/damaged and counts as missing, so that a copy can be
-// fetched from elsewhere.
+// The document of hash aabbcc… is DIR/aa/bb/aabbcc… as it is, or
+// DIR/aa/bb/aabbcc….sealed encrypted with the node's key (see seal.go); a store
+// reads both and writes one. A file is written to DIR/tmp first and gets its
+// name when its octets are on disk, so a name always stands for a whole file.
+// Every read checks the hash again: a file that the disk has damaged is moved
+// to DIR/damaged and counts as missing, so that a copy can be fetched from
+// elsewhere.
 package blob
 
 import (
@@ -12,13 +15,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
-	"io/fs"
-	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
 	"github.com/faxmesh/faxmesh/cluster/durable"
@@ -41,26 +44,58 @@ const (
 	damagedDir = "damaged"
 )
 
-// Store is a directory of blobs. It is safe for concurrent use.
-type Store struct {
-	dir    string
-	max    int64
-	logger *slog.Logger
+// sealedSuffix is what the name of a sealed file ends in.
+const sealedSuffix = ".sealed"
+
+// Config is what a store is made of.
+type Config struct {
+	Dir string
+	// Key opens sealed documents; nil if there is none.
+	Key *Key
+	// Seal says that new documents are sealed with Key.
+	Seal bool
+	// Damaged is told of each document that was set aside; it may be nil, and
+	// does not block.
+	Damaged func(hash string)
+	Logger  *slog.Logger
+
+	disk disk // osDisk, but in tests of failing disks
 }
 
-// Open opens or makes the store in dir. What a crash left half written is
+// Store is a directory of blobs. It is safe for concurrent use.
+type Store struct {
+	cfg  Config
+	max  int64
+	used atomic.Int64 // octets of all files in the tree, as far as measured
+
+	mu      sync.Mutex
+	durable [1 << 16]bool       // directories aa/bb that a power cut cannot undo
+	broken  error               // why nothing is stored any more
+	touched map[string]struct{} // put, or vouched for, since Touched
+}
+
+// Open opens or makes the store in cfg.Dir. What a crash left half written is
 // removed.
-func Open(dir string, logger *slog.Logger) (*Store, error) {
-	temp := filepath.Join(dir, tempDir)
+func Open(cfg Config) (*Store, error) {
+	if cfg.disk == nil {
+		cfg.disk = osDisk{}
+	}
+	if cfg.Damaged == nil {
+		cfg.Damaged = func(string) {}
+	}
+	if cfg.Seal && cfg.Key == nil {
+		return nil, errors.New("documents cannot be sealed without a key")
+	}
+	temp := filepath.Join(cfg.Dir, tempDir)
 	if err := os.RemoveAll(temp); err != nil {
 		return nil, fmt.Errorf("remove half-written documents: %w", err)
 	}
-	for _, d := range []string{temp, filepath.Join(dir, damagedDir)} {
+	for _, d := range []string{temp, filepath.Join(cfg.Dir, damagedDir)} {
 		if err := durable.MkdirAll(d, 0o700); err != nil {
 			return nil, fmt.Errorf("open the document store: %w", err)
 		}
 	}
-	return &Store{dir: dir, max: MaxSize, logger: logger}, nil
+	return &Store{cfg: cfg, max: MaxSize, touched: make(map[string]struct{})}, nil
 }
 
 // CheckHash says whether s has the form of a blob's name.
@@ -76,8 +111,13 @@ func CheckHash(s string) error {
 	return nil
 }
 
-func (s *Store) path(hash string) string {
-	return filepath.Join(s.dir, hash[:2], hash[2:4], hash)
+// path is where a document is, in one of the two forms.
+func (s *Store) path(hash string, sealed bool) string {
+	name := hash
+	if sealed {
+		name += sealedSuffix
+	}
+	return filepath.Join(s.cfg.Dir, hash[:2], hash[2:4], name)
 }
 
 // Put stores what r gives, up to MaxSize octets. When it returns, the blob is
@@ -103,159 +143,153 @@ func (s *Store) PutAs(r io.Reader, hash string, size int64) error {
 
 // put stores up to max octets; want, if any, is the hash they must have.
 func (s *Store) put(r io.Reader, want string, max int64) (doc fax.Document, err error) {
-	f, err := os.CreateTemp(filepath.Join(s.dir, tempDir), "*")
+	if err := s.failed(); err != nil {
+		return doc, err
+	}
+	f, err := s.cfg.disk.Create(filepath.Join(s.cfg.Dir, tempDir))
 	if err != nil {
 		return doc, fmt.Errorf("store a document: %w", err)
 	}
 	defer func() {
 		if err != nil {
 			f.Close()
-			os.Remove(f.Name())
+			s.cfg.disk.Remove(f.Name()) // what stays is removed at the next start
 		}
 	}()
-	sum := sha256.New()
-	n, err := io.Copy(io.MultiWriter(f, sum), io.LimitReader(r, max+1))
+	doc, stored, err := s.write(f, r, max)
 	if err != nil {
-		return doc, fmt.Errorf("store a document: %w", err)
+		return doc, err
 	}
-	if n > max {
-		return doc, fmt.Errorf("%w: at most %d octets", ErrTooLarge, max)
-	}
-	doc = fax.Document{Hash: hex.EncodeToString(sum.Sum(nil)), Size: n}
 	if want != "" && doc.Hash != want {
 		return doc, fmt.Errorf("the octets received are not those of document %s", want)
 	}
-	path := s.path(doc.Hash)
-	if err = durable.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err = s.publish(f, doc.Hash); err != nil {
 		return doc, fmt.Errorf("store a document: %w", err)
 	}
-	// A file of that name may be there already. It is replaced, because these
-	// octets were hashed just now and those may have rotted.
-	if err = durable.Publish(f, path); err != nil {
-		return doc, fmt.Errorf("store a document: %w", err)
-	}
+	s.used.Add(stored)
 	return doc, nil
 }
 
-// Has reports whether a blob of that hash is there, without reading it.
-func (s *Store) Has(hash string) bool {
-	_, err := s.Size(hash)
-	return err == nil
-}
-
-// Size is the length of a blob, or ErrNotFound.
-func (s *Store) Size(hash string) (int64, error) {
-	if err := CheckHash(hash); err != nil {
-		return 0, err
-	}
-	info, err := os.Stat(s.path(hash))
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, ErrNotFound
-	}
-	if err != nil {
-		return 0, fmt.Errorf("look for a document: %w", err)
-	}
-	return info.Size(), nil
-}
-
-// Open opens a blob for reading from its beginning, or gives ErrNotFound.
-func (s *Store) Open(hash string) (*Reader, error) {
-	if err := CheckHash(hash); err != nil {
-		return nil, err
-	}
-	f, err := os.Open(s.path(hash))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, ErrNotFound
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open a document: %w", err)
-	}
-	info, err := f.Stat()
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("open a document: %w", err)
-	}
-	return &Reader{store: s, name: hash, file: f, size: info.Size(), sum: sha256.New()}, nil
-}
-
-// List gives all blobs, in the order of their hashes. It reads names and sizes,
-// not contents. It ends early if the directory cannot be read, after giving the
-// error.
-func (s *Store) List() iter.Seq2[fax.Document, error] {
-	return func(yield func(fax.Document, error) bool) {
-		err := filepath.WalkDir(s.dir, func(path string, d fs.DirEntry, err error) error {
-			switch {
-			case errors.Is(err, fs.ErrNotExist):
-				return nil // set aside meanwhile
-			case err != nil:
-				return err
-			case d.IsDir():
-				if name := d.Name(); path != s.dir && len(name) != 2 {
-					return fs.SkipDir
-				}
-				return nil
-			}
-			info, err := d.Info()
-			if err != nil || CheckHash(d.Name()) != nil {
-				return nil // gone meanwhile, or nothing of ours
-			}
-			if !yield(fax.Document{Hash: d.Name(), Size: info.Size()}, nil) {
-				return fs.SkipAll
-			}
-			return nil
-		})
+// write brings content into a file, in the form that this store writes.
+func (s *Store) write(f io.Writer, r io.Reader, max int64) (doc fax.Document, stored int64, err error) {
+	out := &counted{w: f}
+	sum := sha256.New()
+	end := func() error { return nil }
+	w := io.Writer(out)
+	if s.cfg.Seal {
+		sealing, err := s.cfg.Key.seal(out)
 		if err != nil {
-			yield(fax.Document{}, fmt.Errorf("list the documents: %w", err))
+			return doc, 0, fmt.Errorf("seal a document: %w", err)
 		}
+		w, end = sealing, sealing.finish
 	}
+	n, err := io.Copy(io.MultiWriter(w, sum), io.LimitReader(r, max+1))
+	if err == nil && n <= max {
+		err = end()
+	}
+	if err != nil {
+		return doc, 0, fmt.Errorf("store a document: %w", err)
+	}
+	if n > max {
+		return doc, 0, fmt.Errorf("%w: at most %d octets", ErrTooLarge, max)
+	}
+	return fax.Document{Hash: hex.EncodeToString(sum.Sum(nil)), Size: n}, out.n, nil
 }
 
-// setAside moves a damaged file out of the tree and keeps it for inspection.
-func (s *Store) setAside(hash string) {
-	to := filepath.Join(s.dir, damagedDir, hash)
-	if err := durable.Rename(s.path(hash), to); err != nil {
-		s.logger.Error("a damaged document could not be set aside", "hash", hash, "err", err)
-		return
-	}
-	s.logger.Error("a document does not match its hash; it was set aside, the disk may be failing", "hash", hash, "file", to)
+// counted is a writer that knows how much it has written.
+type counted struct {
+	w io.Writer
+	n int64
 }
 
-// Reader reads one blob. Only a reader that has given io.EOF has vouched for
-// the octets before it: a blob that does not match its hash ends in ErrDamaged.
-type Reader struct {
-	store *Store
-	name  string
-	file  *os.File
-	size  int64
-	sum   hash.Hash
-	end   error // what every Read after the end gives
-}
-
-// Size is the length in octets.
-func (r *Reader) Size() int64 { return r.size }
-
-func (r *Reader) Read(p []byte) (int, error) {
-	if r.end != nil {
-		return 0, r.end
-	}
-	n, err := r.file.Read(p)
-	r.sum.Write(p[:n])
-	if errors.Is(err, io.EOF) {
-		r.end = io.EOF
-		if hex.EncodeToString(r.sum.Sum(nil)) != r.name {
-			r.end = ErrDamaged
-			r.file.Close() // Windows renames no open file
-			r.store.setAside(r.name)
-		}
-		err = r.end
-	}
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
 	return n, err
 }
 
-// Close ends the reading.
-func (r *Reader) Close() error {
-	if err := r.file.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
-		return fmt.Errorf("close a document: %w", err)
+// publish gives the file its name. A file of that name may be there already. It
+// is replaced, because these octets were hashed just now and those may have
+// rotted.
+func (s *Store) publish(f output, hash string) error {
+	s.Touch(hash) // before it is there: Remove must not take it for an old one
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	path := s.path(hash, s.cfg.Seal)
+	if err := s.makeDir(hash); err != nil {
+		return s.fail(err)
+	}
+	before := fileSize(path)
+	if err := s.cfg.disk.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	if err := s.cfg.disk.SyncDir(filepath.Dir(path)); err != nil {
+		return s.fail(err)
+	}
+	// The other form, from before the setting was changed, is of no use now.
+	if other := s.path(hash, !s.cfg.Seal); s.cfg.disk.Remove(other) == nil {
+		s.cfg.Logger.Debug("a document is now kept in the other form", "hash", hash, "sealed", s.cfg.Seal)
+	}
+	s.used.Add(-before)
+	return nil
+}
+
+// fileSize is 0 if there is no file.
+func fileSize(path string) int64 {
+	if info, err := os.Stat(path); err == nil {
+		return info.Size()
+	}
+	return 0
+}
+
+// makeDir makes the directory of a document durable, once.
+func (s *Store) makeDir(hash string) error {
+	var place [2]byte
+	if _, err := hex.Decode(place[:], []byte(hash[:4])); err != nil {
+		return ErrBadHash
+	}
+	at := int(place[0])<<8 | int(place[1])
+	s.mu.Lock()
+	known := s.durable[at]
+	s.mu.Unlock()
+	if known {
+		return nil
+	}
+	upper := filepath.Join(s.cfg.Dir, hash[:2])
+	if err := s.cfg.disk.MkdirAll(filepath.Join(upper, hash[2:4])); err != nil {
+		return err
+	}
+	if err := errors.Join(s.cfg.disk.SyncDir(s.cfg.Dir), s.cfg.disk.SyncDir(upper)); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.durable[at] = true
+	s.mu.Unlock()
+	return nil
+}
+
+// fail ends the storing when a directory could not be made durable: nobody
+// knows any more what of it is on disk, and the next sync may say that all is
+// well (the kernel reports a lost page once). A full disk has lost nothing.
+func (s *Store) fail(err error) error {
+	if errors.Is(err, syscall.ENOSPC) {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken == nil {
+		s.broken = err
+		s.cfg.Logger.Error("the disk of the document store has failed; no document is stored any more until the node is started again", "dir", s.cfg.Dir, "err", err)
+	}
+	return err
+}
+
+func (s *Store) failed() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken != nil {
+		return fmt.Errorf("the disk of the document store has failed; see to the disk and start the node again: %w", s.broken)
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ func (w *town) settle(t *testing.T, copies int, names ...string) {
 	for _, name := range names {
 		n := &node{name: name, dir: t.TempDir()}
 		logger := slog.New(slog.NewTextHandler(io.Discard, nil))
-		store, err := blob.Open(n.dir, logger)
+		store, err := blob.Open(blob.Config{Dir: n.dir, Logger: logger})
 		if err != nil {
 			t.Fatal(err)
 		}

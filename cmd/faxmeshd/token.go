@@ -114,6 +114,7 @@ func clusterOptions(dir string, values *settings.Values, log *slog.Logger) clust
 		PeerAdvertise: where(s.Cluster),
 		ClientAddr:    where(s.Client),
 		Copies:        s.Copies,
+		Plain:         s.Plain,
 		Logger:        log,
 	}
 }

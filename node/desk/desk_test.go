@@ -118,7 +118,7 @@ func setUp(t *testing.T) (*Desk, *world) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := blob.Open(filepath.Join(dir, "blobs"), quiet)
+	b, err := blob.Open(blob.Config{Dir: filepath.Join(dir, "blobs"), Logger: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,22 +10,22 @@ import (
 	"github.com/faxmesh/faxmesh/modem/line"
 )
 
-// Times of the look for a carrier that +FRM does not report.
+// Times of the look for a carrier that the modem does not report.
 const (
 	// silent is for how long the line is to be silent: several times what T.30
 	// leaves between two signals.
 	silent = 300 * time.Millisecond
-	// carrierTime is taken off the end of a wait for an image for that: to abort
-	// +FRM, and to hear silence.
+	// carrierTime is taken off the end of a wait for that: to abort the command,
+	// and to hear silence.
 	carrierTime = silent + 150*time.Millisecond
 )
 
-// unheard is what is heard where +FRM has brought nothing. A modem that missed a
-// training does not say so as a rule: it waits on for the next one, while the
-// image goes by. A modem that cannot hear silence leaves the question open, and
-// the longer wait costs less than the page.
+// unheard is what is heard where a command to receive has brought nothing. A
+// modem that missed a training, or lost the carrier, does not say so as a rule: it
+// waits on while the image goes by. If it cannot hear silence, either, a longer
+// wait for the command behind the image costs less than the page.
 func (h *hearing) unheard(ctx context.Context) (line.Heard, error) {
-	if h.listen.Want == line.Training {
+	if !h.listen.Carrier || h.p.deafTo && h.listen.Rate == line.V21 {
 		return h.nothing(), nil
 	}
 	if h.p.deafTo {
@@ -46,9 +46,9 @@ func (h *hearing) unheard(ctx context.Context) (line.Heard, error) {
 	return line.Heard{Kind: line.Noise}, nil
 }
 
-// listening is when +FRM is to be given up.
+// listening is when a command to receive is to be given up.
 func (h *hearing) listening() time.Time {
-	if h.listen.Want == line.Training || h.p.deafTo || h.listen.Timeout < 2*carrierTime {
+	if !h.listen.Carrier || h.p.deafTo || h.listen.Timeout < 2*carrierTime {
 		return h.deadline
 	}
 	return h.deadline.Add(-h.p.wall(carrierTime))

@@ -40,7 +40,7 @@ func TestTrainingMissed(t *testing.T) {
 					t.Fatal(err)
 				}
 				before := l.Now()
-				h, err := l.Hear(t.Context(), line.Listen{Rate: line.V17x14400, Short: true, Want: line.Block, Timeout: 6800 * time.Millisecond})
+				h, err := l.Hear(t.Context(), line.Listen{Rate: line.V17x14400, Short: true, Want: line.Block, Timeout: 6800 * time.Millisecond, Carrier: true})
 				if took := l.Now() - before; h.Kind != c.want || errors.Is(err, line.ErrHungUp) != c.lost || took > 7*time.Second {
 					t.Fatalf("%+v, %v after %v", h, err, took)
 				}

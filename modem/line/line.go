@@ -39,9 +39,8 @@ type Line interface {
 
 	// Hear waits until one of the signals asked for has been received to its
 	// end, or until nothing has begun within l.Timeout: then it returns a
-	// Heard of kind Nothing and no error. If a Page or Block was asked for and
-	// the line is not silent when the time is over, it returns Noise: a signal
-	// whose training was missed may be on it.
+	// Heard of kind Nothing and no error. If l.Carrier is set and the line is not
+	// silent then, it is Noise: an image that cannot be received is on it.
 	Hear(ctx context.Context, l Listen) (Heard, error)
 
 	// Now is line time since the call was connected. It runs faster than the
@@ -81,6 +80,7 @@ type Listen struct {
 	Short   bool
 	Want    SignalKind // Training, Page or Block; ignored at V21
 	Timeout time.Duration
+	Carrier bool // when the time is over, tell whether the line is silent
 }
 
 // HeardKind says what Hear has heard.

@@ -128,7 +128,11 @@ func (h *hearing) frameHeard(in line.Heard) Order {
 }
 
 func (h *hearing) again() Order {
-	if h.heard >= maxHeard || h.now >= h.until {
+	most := maxHeard
+	if h.listen.Carrier {
+		most = maxWaits
+	}
+	if h.heard >= most || h.now >= h.until {
 		return h.then(message{kind: silence, disturbed: true})
 	}
 	return h.order()

@@ -278,7 +278,7 @@ func (r *receiver) awaitImage() Order { return r.awaitImageFor(T2) }
 func (r *receiver) awaitImageFor(timeout time.Duration) Order {
 	r.wait = func() Order { return r.awaitImageFor(timeout) }
 	rate, until := r.rate(), r.now+timeout
-	l := line.Listen{Rate: rate, Short: rate.V17() && !r.burst.long, Want: line.Page, Timeout: timeout}
+	l := line.Listen{Rate: rate, Short: rate.V17() && !r.burst.long, Want: line.Page, Timeout: timeout, Carrier: true}
 	if r.ecm() {
 		l.Want = line.Block
 	}
@@ -326,10 +326,11 @@ func imageTime(rate line.Rate) time.Duration {
 	return T2 + longestImage*time.Second/time.Duration(rate.BitsPerSecond())
 }
 
-// awaitPostMessage waits for the command behind an image (phase D).
+// awaitPostMessage waits for the command behind an image (phase D). As long as
+// there is a carrier on the line the image may not be over yet.
 func (r *receiver) awaitPostMessage(timeout time.Duration) Order {
 	r.wait = func() Order { return r.awaitPostMessage(timeout) }
-	return r.hear(line.Listen{Timeout: timeout}, func(m message) Order {
+	return r.hear(line.Listen{Timeout: timeout, Carrier: true}, func(m message) Order {
 		if m.kind == command {
 			return r.obey(m)
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/faxmesh/faxmesh/modem/dis"
 	"github.com/faxmesh/faxmesh/modem/hdlc"
@@ -91,6 +92,7 @@ func calls() []row {
 	apart.separate = 1
 	many := ecm(slices.Repeat([]int{30}, 300)...)
 	empty := func(c call, times int) call { c.quality = make([]t30.Quality, times); return c }
+	rated := func(c call, q ...t30.Quality) call { c.quality = q; return c }
 	slowest := func(size int) call { c := ecm(size); c.maxRate = line.V27ter2400; return c }
 
 	return []row{
@@ -144,6 +146,7 @@ func calls() []row {
 		{"plain training always missed", with(non(20000, 6000), lt.When(image, lt.Untrain)), want{sent: status.Disconnected, received: status.Fruitless, stored: []int{}}, false, "> RTN"},
 		{"plain training missed before EOM", mixed(with(non(20000, 6000), lt.When(lt.Nth(image, 1), lt.Untrain))), ok(2), false, "> RTN"},
 		{"plain short page untrained", with(non(300, 300, 300), lt.When(lt.Nth(image, 2), lt.Untrain)), ok(3), false, "no page before"},
+		{"plain carrier lost", rated(with(non(40000, 6000), lt.When(lt.Nth(image, 1), lt.Break(4*time.Second))), t30.Quality{Rows: 300, Cut: true}), ok(2), true, "> RTN"},
 		{"plain nothing in the page", empty(non(6000, 6000), 1), want{sent: status.Disconnected, received: status.NotStored, stored: []int{}}, false, ""},
 		{"plain RTN", poor, ok(2), true, "send page 0 again at V.17 12000"},
 		{"plain RTP", rtp, ok(2), true, ""},
@@ -157,6 +160,8 @@ func calls() []row {
 		{"ecm training missed four times", with(ecm(30000), lt.When(lt.Nth(blocks, 1, 2, 3, 4), lt.Untrain)), ok(1), false, "CTC V.17 12000"},
 		{"ecm training of a middle block missed", with(ecm(150000, 2000), lt.When(lt.Nth(blocks, 2), lt.Untrain)), ok(2), false, "PPR 0-255"},
 		{"ecm training missed at 2400 bit/s", with(slowest(60000), lt.When(lt.Nth(blocks, 1), lt.Untrain)), ok(1), false, "PPR 0-255"},
+		{"ecm carrier lost", with(ecm(60000), lt.When(lt.Nth(blocks, 1), lt.Break(4*time.Second))), ok(1), true, "PPR 25-255"},
+		{"ecm carrier lost at 2400 bit/s", with(slowest(65536), lt.When(lt.Nth(blocks, 1), lt.Break(4*time.Second))), ok(1), false, "PPR 3-255"},
 		{"ecm block lost", with(ecm(2000), lt.When(lt.Nth(blocks, 1), lt.Lose)), ok(1), false, "PPR 0-255"},
 		{"ecm block garbled", with(ecm(70000), lt.When(lt.Nth(blocks, 2), lt.Garble)), ok(1), false, "PPR 0-255"},
 		{"ecm middle block garbled", with(ecm(150000), lt.When(lt.Nth(blocks, 2), lt.Garble)), ok(1), false, "PPR 0-255"},

@@ -49,6 +49,7 @@ const (
 	maxTries     = 3  // a command, for want of a response or because of CRP (T.30 5.4.2)
 	maxStrange   = 2  // unknown frames where an identification is due
 	maxHeard     = 16 // frames, noises listened to for one response
+	maxWaits     = 40 // T2 while a carrier is on the line: a block at 2400 bit/s takes 230 s
 	maxDIS       = 16 // identifications before T1, should the clock stand still
 	maxRNR       = 64 // RR before T5, should the clock stand still
 	maxRepeats   = 2  // times a rejected page is sent again

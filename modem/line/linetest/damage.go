@@ -2,6 +2,7 @@ package linetest
 
 import (
 	"slices"
+	"time"
 
 	"github.com/faxmesh/faxmesh/modem/line"
 )
@@ -61,6 +62,11 @@ func Garble(t *Transmission) { t.Garbled = true }
 // Untrain has the training of an image signal be missed: the modem waits on for
 // it, and only who looks whether the line is silent notices the signal.
 func Untrain(t *Transmission) { t.Untrained = true }
+
+// Break has the carrier of an image signal be lost so long after its beginning.
+func Break(after time.Duration) Damage {
+	return func(t *Transmission) { t.Broken = after }
+}
 
 // HangUp releases the call before the signal.
 func HangUp(t *Transmission) { t.HangUp = true }

@@ -46,6 +46,9 @@ type Transmission struct {
 	Garbled bool
 	// Untrained: the training of an image signal is missed.
 	Untrained bool
+	// Broken: the other end loses the carrier of an image so long after its
+	// beginning, if not 0; the rest of it is no more than a carrier.
+	Broken time.Duration
 	// HangUp: the call is released before the signal.
 	HangUp bool
 }
@@ -188,14 +191,15 @@ func (e *End) takeLocked(l line.Listen) (line.Heard, bool) {
 		if p.Start > e.deadline {
 			return line.Heard{}, false
 		}
-		e.inbox = e.inbox[1:]
-		e.x.wake.Broadcast() // the other end looks into our inbox
 		image := p.Signal.Kind != line.Frames
-		if p.Untrained && p.End > e.deadline && l.Rate != line.V21 && l.Want != line.Training && p.Start >= e.spoke {
+		deaf := p.Untrained || image && l.Rate == line.V21
+		if deaf && l.Carrier && p.End > e.deadline {
 			e.now = e.deadline // the wait is over, the line is not silent
 			return line.Heard{Kind: line.Noise}, true
 		}
-		if p.Start < e.spoke || image && l.Rate == line.V21 || p.Untrained {
+		e.inbox = e.inbox[1:]
+		e.x.wake.Broadcast() // the other end looks into our inbox
+		if p.Start < e.spoke || deaf {
 			continue // we were talking, or not listening for it
 		}
 		e.now = max(e.now, p.End)
@@ -243,7 +247,11 @@ func cut(t Transmission, start time.Duration) []Piece {
 		}
 		end := start + Duration(t.Signal)
 		s.Frames = good
-		return []Piece{{Start: start, End: end, Signal: s, Garbled: t.Garbled, Untrained: t.Untrained}}
+		whole := Piece{Start: start, End: end, Signal: s, Garbled: t.Garbled, Untrained: t.Untrained}
+		if t.Broken > 0 && start+t.Broken < end {
+			return whole.broken(start + t.Broken)
+		}
+		return []Piece{whole}
 	}
 	var out []Piece
 	from, end := start, start+preamble
@@ -254,6 +262,22 @@ func cut(t Transmission, start time.Duration) []Piece {
 		from = end
 	}
 	return out
+}
+
+// broken is an image whose carrier is lost at a time.
+func (p Piece) broken(at time.Duration) []Piece {
+	rest := Piece{Start: at, End: p.End, Signal: line.Signal{Kind: p.Signal.Kind}, Untrained: true}
+	p.End = at
+	room := max(at-p.Start-training(p.Signal), 0)
+	p.Signal.Data = p.Signal.Data[:min(len(p.Signal.Data), int(room.Seconds()*float64(p.Signal.Rate.BitsPerSecond())/8))]
+	room -= blockFlags
+	for i, f := range p.Signal.Frames {
+		if room -= frameTime(f, p.Signal.Rate); room < 0 {
+			p.Signal.Frames = p.Signal.Frames[:i]
+			break
+		}
+	}
+	return []Piece{p, rest}
 }
 
 // Duration is how long a signal is on the line, without stuffed bits.

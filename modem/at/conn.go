@@ -302,8 +302,7 @@ func (c *Conn) ReadData(ctx context.Context, limit int, idle, total time.Duratio
 	return c.readData(ctx, Unstuffer{}, limit, idle, total, sink)
 }
 
-// ReadStuffed is ReadData with the escapes left in the data, for modems that do
-// not double their DLEs: all of them count to the limit.
+// ReadStuffed is ReadData with the escapes left in the data.
 func (c *Conn) ReadStuffed(ctx context.Context, limit int, idle, total time.Duration, sink func([]byte) (more bool)) error {
 	return c.readData(ctx, Unstuffer{keep: true}, limit, idle, total, sink)
 }
@@ -327,6 +326,24 @@ func (c *Conn) readData(ctx context.Context, u Unstuffer, limit int, idle, total
 			return nil
 		}
 	}
+}
+
+// ReadRaw hands octets to sink one by one as they come, the end mark like any
+// other, until sink wants no more: it alone can tell where data end that a modem
+// does not escape. No more than limit octets are taken, within total.
+func (c *Conn) ReadRaw(ctx context.Context, limit int, total time.Duration, sink func(byte) (more bool)) error {
+	end := c.patience(total)
+	for range limit {
+		if err := c.fill(ctx, end); err != nil {
+			return err
+		}
+		b := c.chunk[0]
+		c.chunk = c.chunk[1:]
+		if !sink(b) {
+			return nil
+		}
+	}
+	return ErrTooMuch
 }
 
 // Drain throws away what the modem says until it has been quiet for that long,

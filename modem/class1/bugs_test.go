@@ -51,7 +51,11 @@ func TestBareDLE(t *testing.T) {
 		hdlc.Append(nil, true, 0x83, 0x10, 0x10), // two, which look like one
 		hdlc.Append(nil, true, 0x83, 0x10, 0x1A, 0x10),
 		hdlc.Append(nil, true, 0x83, 0x00, 0x10, 0x10, 0x10, 0x07),
+		hdlc.Append(nil, true, 0x83, 0x10, 0x03, 0x55), // the end mark in it
+		hdlc.Append(nil, true, 0x83, 0x10, 0x10, 0x03, 0x10, 0x03),
+		hdlc.Append(nil, true, 0x83, 0x10, 0x03, 0x0D, 0x0A), // and the beginning of a result code
 	}
+	const fixed = 7
 	for i := range 256 { // one whose check sequence ends in DLE
 		f := hdlc.Append(nil, true, 0x83, byte(i), 0x11)
 		if with := hdlc.AppendFCS(f, f); with[len(with)-1] == at.DLE {
@@ -59,8 +63,20 @@ func TestBareDLE(t *testing.T) {
 			break
 		}
 	}
-	if len(frames) != 5 {
-		t.Fatal("no frame ends in DLE")
+	for i := range 256 { // and one where it is ETX behind a DLE
+		f := hdlc.Append(nil, true, 0x83, byte(i), 0x11)
+		if with := hdlc.AppendFCS(f, f); bytes.HasSuffix(with, []byte{at.DLE, at.ETX}) {
+			frames = append(frames, f)
+			break
+		}
+		f = hdlc.Append(nil, true, 0x83, byte(i), 0x10)
+		if with := hdlc.AppendFCS(f, f); with[len(with)-2] == at.ETX {
+			frames = append(frames, f)
+			break
+		}
+	}
+	if len(frames) != fixed+2 {
+		t.Fatalf("%d frames; none ends in DLE, or in the end mark", len(frames))
 	}
 	for _, f := range frames {
 		// The bug is not in all of a modem's answers: what is doubled is read, too.
@@ -88,6 +104,17 @@ func FuzzBareDLE(f *testing.F) {
 		for _, wire := range [][]byte{with, at.AppendStuffed(nil, with)} {
 			if got, good := bugs.frame(wire); len(frame) > 0 && (!good || !bytes.Equal(got, frame) && !hdlc.Check(at.Unstuff(wire))) {
 				t.Errorf("%x read as %x, %v", wire, got, good)
+			}
+		}
+		// Octet by octet the end is found where it is, unless the frame has one.
+		said := append(bytes.Clone(with), "\x10\x03\r\nOK\r\n"...)
+		for n := 1; n <= len(said); n++ {
+			at, code, ended := ending(said[:n])
+			if ended && n == len(said) && (at != len(with) || code.String() != "OK") || !ended && n == len(said) {
+				t.Errorf("%x ends behind %d octets with %v, %v", said, at, code, ended)
+			}
+			if ended && n < len(said) && n <= len(with) {
+				break // what looks like an end was sent
 			}
 		}
 		if got, good := bugs.frame(frame); good && !hdlc.Check(hdlc.AppendFCS(bytes.Clone(got), got)) {

@@ -147,6 +147,12 @@ func TestTurnRound(t *testing.T) {
 // with one text, and counts them.
 func always(t *testing.T, answers func(command string) string, try func(t *testing.T, l line.Line, asked *atomic.Int32)) {
 	t.Helper()
+	answering(t, Bugs{}, answers, try)
+}
+
+// answering is always with a modem that is known to have bugs.
+func answering(t *testing.T, bugs Bugs, answers func(command string) string, try func(t *testing.T, l line.Line, asked *atomic.Int32)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		host, modem := net.Pipe()
 		var asked atomic.Int32
@@ -179,7 +185,7 @@ func always(t *testing.T, answers func(command string) string, try func(t *testi
 				}
 			}
 		}()
-		p, err := Open(t.Context(), host, Config{})
+		p, err := Open(t.Context(), host, Config{Bugs: bugs})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -188,7 +194,11 @@ func always(t *testing.T, answers func(command string) string, try func(t *testi
 		if err != nil {
 			t.Fatal(err)
 		}
-		hears(t, l, v21, disFrame)
+		if bugs == (Bugs{}) {
+			hears(t, l, v21, disFrame)
+		} else {
+			l.Hear(t.Context(), v21) // it has DIS, in whichever way its bugs let it through
+		}
 		try(t, l, &asked)
 	})
 }

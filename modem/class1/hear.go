@@ -1,7 +1,6 @@
 package class1
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -203,29 +202,23 @@ func (h *hearing) frame(ctx context.Context) (got line.Heard, ok bool, err error
 	return line.Heard{Kind: line.Frame, Good: good, Data: frame}, true, nil
 }
 
-// bareEnd ends a frame whose last DLE is not doubled and stands before the end
-// mark: read as escapes the two would be one DLE without an end.
-const bareEnd = "\x10\x10\x03\r\nOK\r\n"
-
 // stuffedFrame reads the octets of a frame, with their escapes, and the result
 // code behind them. Without a frame there are no octets.
 func (h *hearing) stuffedFrame(ctx context.Context) (data []byte, code at.Code, err error) {
+	if h.p.cfg.Bugs.BareDLE {
+		return h.bareFrame(ctx)
+	}
 	limit := h.p.signal(frameWait)
-	bare := h.p.cfg.Bugs.BareDLE
-	ended := false
-	err = h.p.conn.ReadStuffed(ctx, 2*(line.MaxFrame+fcsLen), limit, limit, func(p []byte) bool {
+	err = h.p.conn.ReadStuffed(ctx, maxStuffed, limit, limit, func(p []byte) bool {
 		data = append(data, p...)
 		code = instead(data)
-		ended = bare && bytes.HasSuffix(data, []byte(bareEnd))
-		return !code.Final() && !ended
+		return !code.Final()
 	})
 	switch {
 	case err != nil:
 		return data, code, err
 	case code.Final():
 		return nil, code, nil
-	case ended:
-		return data[:len(data)-len(bareEnd)+1], at.OK, nil
 	}
 	code, _, err = h.p.conn.Result(ctx, h.p.reply())
 	if errors.Is(err, at.ErrTimeout) {
@@ -234,27 +227,10 @@ func (h *hearing) stuffedFrame(ctx context.Context) (data []byte, code at.Code, 
 	return data, code, err
 }
 
-const fcsLen = 2
-
-// frame takes the escapes and the check sequence off a frame as the modem gives
-// it, and says whether it is whole. With BareDLE both readings of its DLEs are
-// possible, and the check sequence tells them apart.
-func (b Bugs) frame(stuffed []byte) (frame []byte, good bool) {
-	readings := [][]byte{at.Unstuff(stuffed)}
-	if b.BareDLE {
-		readings = append(readings, stuffed)
-	}
-	if b.NoFCS {
-		frame = readings[len(readings)-1]
-		return frame, hdlc.Valid(frame)
-	}
-	for _, r := range readings {
-		if hdlc.Check(r) {
-			return r[:len(r)-fcsLen], true
-		}
-	}
-	return readings[0][:max(len(readings[0])-fcsLen, 0)], false
-}
+const (
+	fcsLen     = 2
+	maxStuffed = 2 * (line.MaxFrame + fcsLen) // octets of a frame with their escapes
+)
 
 // instead is the result code, if it is one, that came in place of a frame. Some
 // modems that lose the carrier behind CONNECT say so without the DLE ETX that

@@ -16,6 +16,22 @@ const (
 	EventAssigned  EventKind = "assigned" // somebody assigned a received fax to it
 )
 
+// Tentative is where the numbers of tentative events begin: those of a node that
+// is cut off from the majority. They are told at once; when the link is back
+// the same events, alike in everything but the number, get their place in the
+// account's stream. A tentative number says nothing about others.
+const Tentative = uint64(1) << 62
+
+// Tentative reports whether the event has no place in its account's stream yet.
+func (e Event) Tentative() bool { return e.Seq >= Tentative }
+
+// Identity is the event without its number: the same before and after it got
+// its place.
+func (e Event) Identity() Event {
+	e.Seq = 0
+	return e
+}
+
 // Event is one entry in an account's stream of news. The ledger numbers the
 // events of an account 1, 2, 3… so that a client knows each of them again, on
 // whatever way it comes, and asks for those it has missed.

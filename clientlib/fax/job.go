@@ -39,12 +39,13 @@ type Attempt struct {
 	Node    string `msgpack:"d" json:"node"`
 	Line    string `msgpack:"l" json:"line"`
 	Begun   Millis `msgpack:"b" json:"begun"`
-	Until   Millis `msgpack:"u" json:"until"`             // lease: after this the node must not dial
-	Ended   Millis `msgpack:"e,omitempty" json:"ended"`   // 0 while it runs
-	Status  int    `msgpack:"s,omitempty" json:"status"`  // modem/status code
-	Reason  string `msgpack:"r,omitempty" json:"reason"`  // sentence for people
-	Remote  string `msgpack:"m,omitempty" json:"remote"`  // identification of the remote station
-	Details string `msgpack:"i,omitempty" json:"details"` // as "V.17 14400, ECM, MMR"
+	Until   Millis `msgpack:"u" json:"until"`                    // lease: after this the node must not dial
+	Ended   Millis `msgpack:"e,omitempty" json:"ended"`          // 0 while it runs
+	Status  int    `msgpack:"s,omitempty" json:"status"`         // modem/status code
+	Reason  string `msgpack:"r,omitempty" json:"reason"`         // sentence for people
+	Remote  string `msgpack:"m,omitempty" json:"remote"`         // identification of the remote station
+	Details string `msgpack:"i,omitempty" json:"details"`        // as "V.17 14400, ECM, MMR"
+	Note    string `msgpack:"o,omitempty" json:"note,omitempty"` // why this node, if a rule names another
 }
 
 // Job is a document to be sent to one number.
@@ -64,6 +65,10 @@ type Job struct {
 	Last      *Attempt `msgpack:"la,omitempty" json:"last_attempt,omitempty"`
 	Updated   Millis   `msgpack:"up" json:"updated"`
 	Reason    string   `msgpack:"rs,omitempty" json:"reason,omitempty"`
+	// Alone is the node that took the job while it was cut off from the majority
+	// of the servers and that alone may dial it until it has told them; "" for
+	// every other job.
+	Alone string `msgpack:"al,omitempty" json:"alone,omitempty"`
 }
 
 // ReceivedFax is a fax that has come in.

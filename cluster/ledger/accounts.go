@@ -135,7 +135,7 @@ func (d *draft) lastAdministrator(a fax.Account) bool {
 		return false
 	}
 	last := true
-	err := each(d.tx, inAccounts, "", func(r accountRecord) bool {
+	err := each(d.state, inAccounts, "", func(r accountRecord) bool {
 		last = r.Account.Name == a.Name || !r.Account.Rights.Has(fax.MayAdminister)
 		return last
 	})

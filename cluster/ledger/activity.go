@@ -40,6 +40,9 @@ func (d *draft) activityHead() (h activityHead) {
 // record appends to the activity record. Texts that are too long are cut, not
 // refused: what has happened goes on record.
 func (d *draft) record(a fax.Activity) {
+	if d.tentative != 0 { // it goes on record, in the chain, when it is agreed
+		return
+	}
 	a.Who = clip(a.Who, fax.MaxName)
 	a.Node = clip(a.Node, fax.MaxName)
 	a.What = clip(a.What, fax.MaxName)

@@ -84,7 +84,7 @@ func applyOne(tx *bbolt.Tx, e Entry) (Result, error) {
 		r.Err = &fax.Error{Kind: fax.Invalid, Text: "the command cannot be read: " + err.Error()}
 		return r, nil
 	}
-	d := newDraft(tx, e.Index)
+	d := newDraft(state{base: tx}, e.Index)
 	r.Job, err = c.apply(d)
 	switch {
 	case d.fault != nil:

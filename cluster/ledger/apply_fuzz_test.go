@@ -18,7 +18,8 @@ func FuzzApply(f *testing.F) {
 		Direct{Job: "j", State: fax.Cancelled}, DropAccount{Name: "clerk"}, DropNode{Name: "south"},
 		AssignFax{ID: "r", Accounts: []string{"other"}}, SpendToken{Hash: hashOf(1), Node: "west", At: 5},
 		PutRoute{Route: fax.Route{Number: "1", Accounts: []string{"clerk"}}}, job("k", "clerk", 1),
-		EndSession{ID: "t", Account: "other", Expires: 40, At: 30},
+		EndSession{ID: "t", Account: "other", Expires: 40, At: 30}, Ashore{Node: "north", Era: "e", At: 1},
+		Import{Node: "north", Era: "e", First: 1, Commands: [][]byte{{0, 20, 0x80}}},
 	}, numbers...) {
 		data, err := Encode(c)
 		if err != nil {
@@ -69,6 +70,6 @@ func FuzzApply(f *testing.F) {
 }
 
 func readable[T any](tx *bbolt.Tx, in bucket) error {
-	_, err := scan[T](tx, in, "", 0)
+	_, err := scan[T](state{base: tx}, in, "", 0)
 	return err
 }

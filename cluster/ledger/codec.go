@@ -40,6 +40,8 @@ var decoders = [...]func([]byte) (Command, error){
 	18: decodeAs[AssignFax],
 	19: decodeAs[Note],
 	20: decodeAs[EndSession],
+	21: decodeAs[Import],
+	22: decodeAs[Ashore],
 }
 
 func (AddAccount) number() uint16   { return 1 }
@@ -62,6 +64,8 @@ func (Receive) number() uint16      { return 17 }
 func (AssignFax) number() uint16    { return 18 }
 func (Note) number() uint16         { return 19 }
 func (EndSession) number() uint16   { return 20 }
+func (Import) number() uint16       { return 21 }
+func (Ashore) number() uint16       { return 22 }
 
 // Encode writes a command: its number, two octets with the high one first,
 // then its fields as a msgpack map.
@@ -70,8 +74,8 @@ func Encode(c Command) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode command %d: %w", c.number(), err)
 	}
-	if 2+len(body) > MaxCommand {
-		return nil, fmt.Errorf("command %d is %d octets long; at most %d are allowed", c.number(), 2+len(body), MaxCommand)
+	if limit := mostOf(c.number()); 2+len(body) > limit {
+		return nil, fmt.Errorf("command %d is %d octets long; at most %d are allowed", c.number(), 2+len(body), limit)
 	}
 	return append(binary.BigEndian.AppendUint16(nil, c.number()), body...), nil
 }
@@ -79,24 +83,44 @@ func Encode(c Command) ([]byte, error) {
 // Decode reads what Encode writes. A number it does not know is
 // ErrUnknownCommand; unknown fields of a known command are ignored.
 func Decode(data []byte) (Command, error) {
-	if len(data) < 2 || len(data) > MaxCommand {
-		return nil, fmt.Errorf("a command of %d octets; 2 to %d are allowed", len(data), MaxCommand)
+	n, ok := numberOf(data)
+	if limit := mostOf(n); !ok || len(data) > limit {
+		return nil, fmt.Errorf("a command of %d octets; 2 to %d are allowed", len(data), limit)
 	}
-	n := binary.BigEndian.Uint16(data)
-	if int(n) >= len(decoders) || decoders[n] == nil {
+	if !known(n) {
 		return nil, fmt.Errorf("number %d: %w", n, ErrUnknownCommand)
 	}
 	c, err := decoders[n](data[2:])
 	if err != nil {
 		return nil, fmt.Errorf("decode command %d: %w", n, err)
 	}
+	if i, ok := c.(Import); ok {
+		return c, i.checkKnown()
+	}
 	return c, nil
 }
+
+func numberOf(data []byte) (n uint16, ok bool) {
+	if len(data) < 2 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint16(data), true
+}
+
+func known(n uint16) bool { return int(n) < len(decoders) && decoders[n] != nil }
 
 func decodeAs[C Command](body []byte) (Command, error) {
 	var c C
 	err := unmarshal(body, &c)
 	return c, err
+}
+
+// mostOf is how long a command of a number may be.
+func mostOf(number uint16) int {
+	if number == (Import{}).number() {
+		return MaxImport
+	}
+	return MaxCommand
 }
 
 // EncodeResult writes a result for the way back to the node that asked.

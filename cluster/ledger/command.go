@@ -131,6 +131,7 @@ type (
 		Line    string     `msgpack:"l"`
 		At      fax.Millis `msgpack:"t"`
 		Until   fax.Millis `msgpack:"u"`
+		Note    string     `msgpack:"o,omitempty"` // why this node, if that needs a word
 	}
 	// Progress moves a running attempt on: State is Dialing or Sending,
 	// Confirmed the count of confirmed pages, which never falls. Until, if
@@ -150,7 +151,9 @@ type (
 	// again not before NotBefore; Cancelled instead if that was ordered
 	// meanwhile). Done needs every page confirmed. Pages of which no Progress
 	// has told are told now. A repeated Finish of the same attempt changes
-	// nothing.
+	// nothing. With Lost nobody has seen the end, and somebody may yet: a later
+	// Finish of that attempt by its node then holds, also when the next attempt
+	// has begun. What was confirmed whole is sent, whatever State says.
 	Finish struct {
 		Job       string     `msgpack:"j"`
 		Attempt   int        `msgpack:"n"`
@@ -163,6 +166,7 @@ type (
 		Details   string     `msgpack:"i"`
 		NotBefore fax.Millis `msgpack:"b"`
 		At        fax.Millis `msgpack:"t"`
+		Lost      bool       `msgpack:"l,omitempty"`
 	}
 	// Direct is a person's order to a job: State is Held, Queued (resume) or
 	// Cancelled. A running job can only be cancelled: the order is noted
@@ -194,6 +198,30 @@ type (
 	// refused logins, views.
 	Note struct {
 		Activity fax.Activity `msgpack:"a"`
+	}
+)
+
+// What a node has taken alone.
+type (
+	// Import applies commands, as Encode writes them, that a node has taken
+	// while it was cut off or before it was heard, in their order. The commands
+	// of an era are numbered 1, 2, 3…; each is taken once, however often it
+	// comes. Conflict if one is missing before First. What the ledger would have
+	// refused is put on record as such.
+	Import struct {
+		Node     string     `msgpack:"d"`
+		Era      string     `msgpack:"e"` // of the node's records; 1 to 64 characters, never used again
+		First    uint64     `msgpack:"f"` // number of the first of Commands
+		Commands [][]byte   `msgpack:"c"`
+		At       fax.Millis `msgpack:"t"`
+	}
+	// Ashore ends an era of which everything is imported: jobs that the node
+	// alone could dial are every node's. Repeat it while there are some
+	// (Ledger.Reserved).
+	Ashore struct {
+		Node string     `msgpack:"d"`
+		Era  string     `msgpack:"e"`
+		At   fax.Millis `msgpack:"t"`
 	}
 )
 

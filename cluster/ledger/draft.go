@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
-	"go.etcd.io/bbolt"
 )
 
 // bucket is the name of a bucket of the state.
@@ -30,11 +29,13 @@ const (
 	inEventSeq bucket = "eventseq" // folded account -> seq of its last event
 	inActivity bucket = "activity" // seq -> fax.Activity
 	inDocs     bucket = "docs"     // hash of a document -> nothing
+	inImports  bucket = "imports"  // node, 0, era -> number of its next command, landed when ashore
+	inAlone    bucket = "alone"    // node, 0, id of a job that it alone may dial -> nothing
 )
 
 // buckets lists them all, as Open makes them.
 var buckets = [...]bucket{inMeta, inAccounts, inNodes, inTokens, inRules, inRoutes, inEnded,
-	inEndings, inJobs, inQueue, inReceived, inDrawers, inEvents, inEventSeq, inActivity, inDocs}
+	inEndings, inJobs, inQueue, inReceived, inDrawers, inEvents, inEventSeq, inActivity, inDocs, inImports, inAlone}
 
 // Keys of the meta bucket.
 const (
@@ -49,11 +50,15 @@ const (
 // transaction before commit, so that a refused command leaves no trace,
 // however far it had come.
 type draft struct {
-	tx     *bbolt.Tx
+	state  state
 	index  uint64 // of the command
 	writes []write
 	latest map[string]int // bucket, 0, key -> its last place in writes
 	fault  error          // the state is damaged: the node has to stop
+
+	under     *draft // of the import that this command is part of
+	alone     string // node that has taken the command alone
+	tentative uint64 // number of its next event in a tail, 0 for what is agreed
 }
 
 type write struct {
@@ -62,15 +67,18 @@ type write struct {
 	value []byte // nil deletes
 }
 
-func newDraft(tx *bbolt.Tx, index uint64) *draft {
-	return &draft{tx: tx, index: index, latest: make(map[string]int)}
+func newDraft(st state, index uint64) *draft {
+	return &draft{state: st, index: index, latest: make(map[string]int)}
 }
 
 func (d *draft) get(in bucket, key string) []byte {
 	if i, ok := d.latest[string(in)+"\x00"+key]; ok {
 		return d.writes[i].value
 	}
-	return d.tx.Bucket([]byte(in)).Get([]byte(key))
+	if d.under != nil {
+		return d.under.get(in, key)
+	}
+	return d.state.get(in, []byte(key))
 }
 
 func (d *draft) has(in bucket, key string) bool { return d.get(in, key) != nil }
@@ -125,7 +133,7 @@ func (d *draft) number(in bucket, key string) uint64 {
 // all returns the committed records of a bucket in the order of their keys. It
 // does not see the draft's own writes.
 func all[T any](d *draft, in bucket) []T {
-	records, err := scan[T](d.tx, in, "", 0)
+	records, err := scan[T](d.state, in, "", 0)
 	if err != nil {
 		d.fail(in, "", err)
 	}
@@ -142,17 +150,10 @@ func damaged(in bucket, key string, err error) error {
 	return fmt.Errorf("the ledger's record %q in %s is damaged: %w", key, in, err)
 }
 
-// commit writes the draft into the transaction.
+// commit writes the draft into the state.
 func (d *draft) commit() error {
 	for _, w := range d.writes {
-		b := d.tx.Bucket([]byte(w.in))
-		var err error
-		if w.value == nil {
-			err = b.Delete(w.key)
-		} else {
-			err = b.Put(w.key, w.value)
-		}
-		if err != nil {
+		if err := d.state.put(w.in, w.key, w.value); err != nil {
 			return fmt.Errorf("write %q in %s: %w", w.key, w.in, err)
 		}
 	}
@@ -161,9 +162,9 @@ func (d *draft) commit() error {
 
 // scan decodes the records whose keys begin with prefix, at most limit of them
 // (0: all), in the order of their keys.
-func scan[T any](tx *bbolt.Tx, in bucket, prefix string, limit int) ([]T, error) {
+func scan[T any](st state, in bucket, prefix string, limit int) ([]T, error) {
 	var records []T
-	err := each(tx, in, prefix, func(record T) bool {
+	err := each(st, in, prefix, func(record T) bool {
 		records = append(records, record)
 		return len(records) != limit
 	})
@@ -171,8 +172,8 @@ func scan[T any](tx *bbolt.Tx, in bucket, prefix string, limit int) ([]T, error)
 }
 
 // each decodes the records whose keys begin with prefix, until see says false.
-func each[T any](tx *bbolt.Tx, in bucket, prefix string, see func(T) bool) error {
-	c := tx.Bucket([]byte(in)).Cursor()
+func each[T any](st state, in bucket, prefix string, see func(T) bool) error {
+	c := st.cursor(in)
 	for k, v := c.Seek([]byte(prefix)); k != nil && hasPrefix(k, prefix); k, v = c.Next() {
 		var record T
 		if err := unmarshal(v, &record); err != nil {

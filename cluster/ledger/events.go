@@ -1,6 +1,10 @@
 package ledger
 
-import "github.com/faxmesh/faxmesh/clientlib/fax"
+import (
+	"slices"
+
+	"github.com/faxmesh/faxmesh/clientlib/fax"
+)
 
 // EventsKept is how many events of an account are kept; each new one above it
 // pushes the oldest out.
@@ -12,6 +16,12 @@ func (d *draft) tell(o owner, e fax.Event) {
 	key := fax.Fold(o.Name)
 	r := load[accountRecord](d, inAccounts, key)
 	if r == nil || r.Born != o.Born {
+		return
+	}
+	if d.tentative != 0 {
+		e.Account, e.Seq = r.Account.Name, d.tentative
+		d.tentative++
+		d.store(inEvents, eventKey(key, e.Seq), e)
 		return
 	}
 	seq := d.lastEvent(key) + 1
@@ -39,4 +49,53 @@ func (d *draft) forget(account string) {
 			d.delete(inEvents, eventKey(key, seq))
 		}
 	}
+}
+
+// Events returns an account's events after the one numbered after, the oldest
+// first. The first may be later than after+1: EventsKept are kept. Those of the
+// tail come last, and if there are too many, the newest of them.
+func (l *Ledger) Events(account string, after uint64, limit int) (events []fax.Event, err error) {
+	prefix := fax.Fold(account) + "\x00"
+	err = l.view(func(st state) error {
+		c := st.cursor(inEvents)
+		end := prefix + number64(fax.Tentative)
+		from := prefix + number64(after)
+		for k, v := c.Seek([]byte(from)); k != nil && string(k) < end && len(events) < listLimit(limit); k, v = c.Next() {
+			if string(k) == from {
+				continue
+			}
+			var e fax.Event
+			if err := unmarshal(v, &e); err != nil {
+				return damaged(inEvents, string(k), err)
+			}
+			events = append(events, e)
+		}
+		if st.over == nil {
+			return nil
+		}
+		tail, err := newest(st, prefix, max(after, fax.Tentative), listLimit(limit)-len(events))
+		events = append(events, tail...)
+		return err
+	})
+	return events, err
+}
+
+// newest are the last events of an account behind a number, at most limit.
+func newest(st state, prefix string, after uint64, limit int) (events []fax.Event, err error) {
+	c := st.cursor(inEvents)
+	k, v := c.Seek([]byte(prefix[:len(prefix)-1] + "\x01"))
+	if k == nil {
+		k, v = c.Last()
+	} else {
+		k, v = c.Prev()
+	}
+	for ; len(events) < limit && hasPrefix(k, prefix) && string(k) > prefix+number64(after); k, v = c.Prev() {
+		var e fax.Event
+		if err := unmarshal(v, &e); err != nil {
+			return nil, damaged(inEvents, string(k), err)
+		}
+		events = append(events, e)
+	}
+	slices.Reverse(events)
+	return events, nil
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
@@ -11,6 +12,7 @@ import (
 const (
 	maxID    = 64
 	MaxPages = 10_000
+	maxLost  = 64                              // attempts of a job of which nobody has seen the end
 	MaxLease = fax.Millis(24 * 60 * 60 * 1000) // from the command's At
 )
 
@@ -18,6 +20,13 @@ const (
 type jobRecord struct {
 	fax.Job `msgpack:",inline"`
 	Born    uint64 `msgpack:"ob"` // of the account that is its Owner
+	Lost    []lost `msgpack:"lo,omitempty"`
+}
+
+// lost is an attempt of which nobody has seen the end, so far.
+type lost struct {
+	Attempt int    `msgpack:"n"`
+	Node    string `msgpack:"d"`
 }
 
 func (j *jobRecord) owner() owner { return owner{j.Owner, j.Born} }
@@ -33,7 +42,10 @@ func (c Submit) apply(d *draft) (*fax.Job, error) {
 		}
 		return &old.Job, nil
 	}
-	j := jobRecord{c.Job, submitter.Born}
+	j := jobRecord{Job: c.Job, Born: submitter.Born}
+	if j.Alone != d.alone {
+		j.Alone = "" // only a node that takes a job alone keeps it to itself
+	}
 	if j.State != fax.Held {
 		j.State = fax.Queued
 	}
@@ -58,6 +70,9 @@ func (c Assign) apply(d *draft) (*fax.Job, error) {
 	if old.State != fax.Queued || c.Attempt != old.Tries+1 {
 		return &old.Job, fax.Errorf(fax.Conflict, "job %s is %s after %d attempts; attempt %d cannot be assigned", c.Job, old.State, old.Tries, c.Attempt)
 	}
+	if old.Alone != "" && (old.Alone != c.Node || d.alone != c.Node) {
+		return &old.Job, fax.Errorf(fax.Conflict, "node %s has taken job %s while it was cut off and has not told all of it yet", old.Alone, c.Job)
+	}
 	if err := fax.CheckName("node", c.Node); err != nil {
 		return &old.Job, err
 	}
@@ -69,7 +84,7 @@ func (c Assign) apply(d *draft) (*fax.Job, error) {
 	}
 	j := *old
 	j.State, j.Tries, j.Reason, j.Updated = fax.Assigned, c.Attempt, "", c.At
-	j.Last = &fax.Attempt{Number: c.Attempt, Node: c.Node, Line: c.Line, Begun: c.At, Until: c.Until}
+	j.Last = &fax.Attempt{Number: c.Attempt, Node: c.Node, Line: c.Line, Begun: c.At, Until: c.Until, Note: clip(c.Note, fax.MaxReason)}
 	d.storeJob(old, &j)
 	return &j.Job, nil
 }
@@ -133,6 +148,9 @@ func (c Finish) apply(d *draft) (*fax.Job, error) {
 	if err != nil {
 		return nil, err
 	}
+	if i := slices.Index(old.Lost, lost{c.Attempt, c.Node}); i >= 0 && !c.Lost {
+		return d.found(old, i, c)
+	}
 	if c.Attempt >= 1 && c.Attempt < old.Tries {
 		return &old.Job, nil // a later one began, so this one ended
 	}
@@ -156,6 +174,10 @@ func (c Finish) apply(d *draft) (*fax.Job, error) {
 	j, last := *old, *old.Last
 	j.Last = &last
 	j.State, j.Confirmed, j.Updated = state, max(old.Confirmed, c.Confirmed), c.At
+	if j.Fax.Pages > 0 && j.Confirmed >= j.Fax.Pages && state != fax.Done { // an earlier attempt has turned out to have sent it
+		state, c.Status, c.Reason = fax.Done, 0, ""
+		j.State, ending = state, endings[state]
+	}
 	if state == fax.Done && j.Confirmed < j.Fax.Pages {
 		return &old.Job, fax.Errorf(fax.Invalid, "job %s cannot be sent with %d of %d pages confirmed", c.Job, j.Confirmed, j.Fax.Pages)
 	}
@@ -163,6 +185,9 @@ func (c Finish) apply(d *draft) (*fax.Job, error) {
 	last.Reason, last.Remote = clip(c.Reason, fax.MaxReason), clip(c.Remote, fax.MaxName)
 	if c.Details != "" {
 		last.Details = clip(c.Details, fax.MaxTitle)
+	}
+	if c.Lost && len(j.Lost) < maxLost {
+		j.Lost = append(slices.Clone(j.Lost), lost{c.Attempt, c.Node})
 	}
 	j.Reason = last.Reason
 	if state == fax.Cancelled && old.Reason != "" {
@@ -234,6 +259,15 @@ func (d *draft) storeJob(old, j *jobRecord) {
 		}
 		d.mark(inQueue, queueKey(o, j.State, j.Submitted, j.ID))
 	}
+	if j.State.Ended() {
+		j.Alone = ""
+	}
+	switch {
+	case j.Alone != "":
+		d.mark(inAlone, aloneKey(j.Alone, j.ID))
+	case old != nil && old.Alone != "":
+		d.delete(inAlone, aloneKey(old.Alone, j.ID))
+	}
 	d.store(inJobs, j.ID, j)
 }
 
@@ -266,6 +300,9 @@ func checkJob(j fax.Job) error {
 	}
 	if err := fax.CheckName("node", j.Home); err != nil {
 		return err
+	}
+	if j.Alone != "" && j.Alone != j.Home {
+		return fax.Errorf(fax.Invalid, "job %s was submitted to node %s and cannot be kept by %.64q", j.ID, j.Home, j.Alone)
 	}
 	if err := fax.CheckNumber(j.Number); err != nil {
 		return err

@@ -44,6 +44,11 @@ type Ledger struct {
 	applied uint64
 	chain   [32]byte
 	bells   map[chan struct{}]struct{}
+
+	// top guards what lies over the agreed state: who reads or writes it holds
+	// it for reading, who opens or closes it for writing. Taken after file.
+	top  sync.RWMutex
+	tail *tail // nil while this node is not cut off
 }
 
 // Open opens the state at path, or makes an empty one whose existence is
@@ -157,6 +162,16 @@ func (l *Ledger) moveTo(p position) {
 	l.at.Lock()
 	defer l.at.Unlock()
 	l.applied, l.chain = p.applied, p.chain
+	l.ringLocked()
+}
+
+func (l *Ledger) ring() {
+	l.at.Lock()
+	defer l.at.Unlock()
+	l.ringLocked()
+}
+
+func (l *Ledger) ringLocked() {
 	for bell := range l.bells {
 		select {
 		case bell <- struct{}{}:
@@ -189,25 +204,34 @@ func (l *Ledger) Watch() (bell <-chan struct{}, stop func()) {
 
 // Close waits for running readers, closes the file and stops the bells.
 func (l *Ledger) Close() error {
+	tail := l.CloseTail()
 	l.file.Lock()
 	defer l.file.Unlock()
 	if l.db == nil {
-		return nil
+		return tail
 	}
 	db := l.db
 	l.db = nil
-	if err := db.Close(); err != nil {
+	if err := errors.Join(tail, db.Close()); err != nil {
 		return fmt.Errorf("close the ledger: %w", err)
 	}
 	return nil
 }
 
-// view runs read in a consistent read transaction.
-func (l *Ledger) view(read func(*bbolt.Tx) error) error {
+// view runs read in a consistent read transaction, over the tail if there is
+// one.
+func (l *Ledger) view(read func(state) error) error {
 	l.file.RLock()
 	defer l.file.RUnlock()
 	if l.db == nil {
 		return ErrClosed
 	}
-	return l.db.View(read)
+	l.top.RLock()
+	defer l.top.RUnlock()
+	return l.db.View(func(base *bbolt.Tx) error {
+		if l.tail == nil {
+			return read(state{base: base})
+		}
+		return l.tail.db.View(func(over *bbolt.Tx) error { return read(state{base, over}) })
+	})
 }

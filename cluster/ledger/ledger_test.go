@@ -74,7 +74,7 @@ func refused(t testing.TB, l *Ledger, kind fax.Kind, c Command) Result {
 func dump(t testing.TB, l *Ledger, place bool) string {
 	t.Helper()
 	var text string
-	if err := l.view(func(tx *bbolt.Tx) error {
+	if err := l.agreed(func(tx *bbolt.Tx) error {
 		text = dumpOf(tx, place)
 		return nil
 	}); err != nil {

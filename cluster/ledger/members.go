@@ -71,6 +71,7 @@ func (c DropNode) apply(d *draft) (*fax.Job, error) {
 			rules++
 		}
 	}
+	d.release(c.Name, 0)
 	d.delete(inNodes, c.Name)
 	d.record(fax.Activity{At: c.At, Who: who(c.By, c.Name), Node: c.Name, What: "drop-node", Object: c.Name,
 		Detail: fmt.Sprintf("%d dial rules with it", rules)})

@@ -206,6 +206,9 @@ func (m *model) finish(c Finish) fax.Kind {
 	if j.State != fax.Cancelled || j.Reason == "" {
 		j.Reason = c.Reason
 	}
+	if j.Confirmed == j.Fax.Pages && c.State != fax.Done {
+		j.State, j.Reason = fax.Done, ""
+	}
 	m.entries++
 	m.tell(j.Owner, j.born, map[fax.State]string{fax.Done: "sent", fax.Undone: "failed", fax.Cancelled: "cancelled", fax.Queued: "retry"}[j.State])
 	return taken

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
-	"go.etcd.io/bbolt"
 )
 
 // MaxList bounds what one read of a list returns; a limit of 0, or a higher
@@ -23,8 +22,8 @@ func (l *Ledger) Account(name string) (fax.Account, string, error) {
 // Accounts returns all accounts in the order of their folded names.
 func (l *Ledger) Accounts() ([]fax.Account, error) {
 	var accounts []fax.Account
-	err := l.view(func(tx *bbolt.Tx) error {
-		return each(tx, inAccounts, "", func(r accountRecord) bool {
+	err := l.view(func(st state) error {
+		return each(st, inAccounts, "", func(r accountRecord) bool {
 			accounts = append(accounts, r.Account)
 			return true
 		})
@@ -55,12 +54,12 @@ func (l *Ledger) Job(id string) (fax.Job, error) {
 // JobOf returns a job of the account that has the name now; NotFound for a job
 // of anybody else, an earlier account of that name among them.
 func (l *Ledger) JobOf(account, id string) (job fax.Job, err error) {
-	err = l.view(func(tx *bbolt.Tx) error {
-		o, err := ownerIn(tx, account)
+	err = l.view(func(st state) error {
+		o, err := ownerIn(st, account)
 		if err != nil {
 			return err
 		}
-		r, err := readOne[jobRecord](tx, inJobs, id, "job", id)
+		r, err := readOne[jobRecord](st, inJobs, id, "job", id)
 		switch {
 		case err != nil:
 			return err
@@ -117,17 +116,17 @@ func (l *Ledger) Jobs(f JobFilter) ([]fax.Job, error) {
 		wanted = states[:]
 	}
 	var jobs []fax.Job
-	err := l.view(func(tx *bbolt.Tx) error {
-		o, err := ownerIn(tx, f.Owner)
+	err := l.view(func(st state) error {
+		o, err := ownerIn(st, f.Owner)
 		if err != nil {
 			return err
 		}
 		var w walk
 		for _, s := range wanted {
 			if prefix := queuePrefix(o, s); f.Oldest {
-				w.up(tx, inQueue, prefix, f.After.key())
+				w.up(st, inQueue, prefix, f.After.key())
 			} else {
-				w.down(tx, inQueue, prefix)
+				w.down(st, inQueue, prefix)
 			}
 		}
 		for len(jobs) < listLimit(f.Limit) {
@@ -135,9 +134,12 @@ func (l *Ledger) Jobs(f JobFilter) ([]fax.Job, error) {
 			if !ok {
 				break
 			}
-			r, err := readIn[jobRecord](tx, inJobs, id)
+			r, err := readIn[jobRecord](st, inJobs, id)
 			if err != nil {
 				return err
+			}
+			if st.over != nil && !slices.Contains(wanted, r.State) {
+				continue // the tail is older than what is agreed
 			}
 			jobs = append(jobs, r.Job)
 		}
@@ -155,12 +157,12 @@ func (l *Ledger) Received(id string) (fax.ReceivedFax, error) {
 // ReceivedBy returns a received fax that is assigned to the account that has
 // the name now; NotFound for any other.
 func (l *Ledger) ReceivedBy(account, id string) (f fax.ReceivedFax, err error) {
-	err = l.view(func(tx *bbolt.Tx) error {
-		o, err := ownerIn(tx, account)
+	err = l.view(func(st state) error {
+		o, err := ownerIn(st, account)
 		if err != nil {
 			return err
 		}
-		r, err := readOne[receivedRecord](tx, inReceived, id, "received fax", id)
+		r, err := readOne[receivedRecord](st, inReceived, id, "received fax", id)
 		switch {
 		case err != nil:
 			return err
@@ -177,19 +179,19 @@ func (l *Ledger) ReceivedBy(account, id string) (f fax.ReceivedFax, err error) {
 // with "" every received fax, the newest first.
 func (l *Ledger) ReceivedFor(account string, limit int) ([]fax.ReceivedFax, error) {
 	var faxes []fax.ReceivedFax
-	err := l.view(func(tx *bbolt.Tx) error {
-		o, err := ownerIn(tx, account)
+	err := l.view(func(st state) error {
+		o, err := ownerIn(st, account)
 		if err != nil {
 			return err
 		}
 		var w walk
-		w.down(tx, inDrawers, drawerPrefix(o))
+		w.down(st, inDrawers, drawerPrefix(o))
 		for len(faxes) < listLimit(limit) {
 			id, ok := w.next()
 			if !ok {
 				break
 			}
-			r, err := readIn[receivedRecord](tx, inReceived, id)
+			r, err := readIn[receivedRecord](st, inReceived, id)
 			if err != nil {
 				return err
 			}
@@ -200,16 +202,10 @@ func (l *Ledger) ReceivedFor(account string, limit int) ([]fax.ReceivedFax, erro
 	return faxes, err
 }
 
-// Events returns an account's events after the one numbered after, the oldest
-// first. The first may be later than after+1: EventsKept are kept.
-func (l *Ledger) Events(account string, after uint64, limit int) ([]fax.Event, error) {
-	return readAfter[fax.Event](l, inEvents, fax.Fold(account)+"\x00", after, limit)
-}
-
 // LastEvent is the number of an account's last event, 0 before the first.
 func (l *Ledger) LastEvent(account string) (seq uint64, err error) {
-	err = l.view(func(tx *bbolt.Tx) error {
-		if value := tx.Bucket([]byte(inEventSeq)).Get([]byte(fax.Fold(account))); len(value) == 8 {
+	err = l.view(func(st state) error {
+		if value := st.get(inEventSeq, []byte(fax.Fold(account))); len(value) == 8 {
 			seq = binary.BigEndian.Uint64(value)
 		}
 		return nil
@@ -254,8 +250,8 @@ func (l *Ledger) DocumentHashes() iter.Seq2[string, error] {
 		from := ""
 		for {
 			var page []string
-			err := l.view(func(tx *bbolt.Tx) error {
-				c := tx.Bucket([]byte(inDocs)).Cursor()
+			err := l.view(func(st state) error {
+				c := st.cursor(inDocs)
 				for k, _ := c.Seek([]byte(from)); k != nil && len(page) < MaxList; k, _ = c.Next() {
 					page = append(page, string(k))
 				}
@@ -287,18 +283,18 @@ func listLimit(limit int) int {
 
 // read gets one record; what and name are for the error.
 func read[T any](l *Ledger, in bucket, key, what, name string) (record T, err error) {
-	err = l.view(func(tx *bbolt.Tx) error {
-		record, err = readOne[T](tx, in, key, what, name)
+	err = l.view(func(st state) error {
+		record, err = readOne[T](st, in, key, what, name)
 		return err
 	})
 	return record, err
 }
 
-func readOne[T any](tx *bbolt.Tx, in bucket, key, what, name string) (record T, err error) {
-	if key == "" || tx.Bucket([]byte(in)).Get([]byte(key)) == nil {
+func readOne[T any](st state, in bucket, key, what, name string) (record T, err error) {
+	if key == "" || !st.has(in, key) {
 		return record, notThere(what, name)
 	}
-	return readIn[T](tx, in, key)
+	return readIn[T](st, in, key)
 }
 
 func notThere(what, name string) error {
@@ -306,11 +302,11 @@ func notThere(what, name string) error {
 }
 
 // ownerIn is the account that has a name now, everybody for "".
-func ownerIn(tx *bbolt.Tx, name string) (owner, error) {
+func ownerIn(st state, name string) (owner, error) {
 	if name == "" {
 		return owner{}, nil
 	}
-	r, err := readOne[accountRecord](tx, inAccounts, fax.Fold(name), "account", name)
+	r, err := readOne[accountRecord](st, inAccounts, fax.Fold(name), "account", name)
 	if fax.KindOf(err) == fax.NotFound && err != nil {
 		return owner{Name: name}, nil
 	}
@@ -318,16 +314,16 @@ func ownerIn(tx *bbolt.Tx, name string) (owner, error) {
 }
 
 // readIn gets a record that has to be there.
-func readIn[T any](tx *bbolt.Tx, in bucket, key string) (record T, err error) {
-	if err := unmarshal(tx.Bucket([]byte(in)).Get([]byte(key)), &record); err != nil {
+func readIn[T any](st state, in bucket, key string) (record T, err error) {
+	if err := unmarshal(st.get(in, []byte(key)), &record); err != nil {
 		return record, damaged(in, key, err)
 	}
 	return record, nil
 }
 
 func readAll[T any](l *Ledger, in bucket) (records []T, err error) {
-	err = l.view(func(tx *bbolt.Tx) error {
-		records, err = scan[T](tx, in, "", 0)
+	err = l.view(func(st state) error {
+		records, err = scan[T](st, in, "", 0)
 		return err
 	})
 	return records, err
@@ -338,8 +334,8 @@ func readAfter[T any](l *Ledger, in bucket, prefix string, after uint64, limit i
 	if after == ^uint64(0) {
 		return nil, nil
 	}
-	err = l.view(func(tx *bbolt.Tx) error {
-		c := tx.Bucket([]byte(in)).Cursor()
+	err = l.view(func(st state) error {
+		c := st.cursor(in)
 		for k, v := c.Seek([]byte(prefix + number64(after+1))); k != nil && hasPrefix(k, prefix); k, v = c.Next() {
 			var record T
 			if err := unmarshal(v, &record); err != nil {

@@ -1,9 +1,6 @@
 package ledger
 
-import (
-	"github.com/faxmesh/faxmesh/clientlib/fax"
-	"go.etcd.io/bbolt"
-)
+import "github.com/faxmesh/faxmesh/clientlib/fax"
 
 // Limits on ended sessions.
 const (
@@ -45,9 +42,12 @@ func (c EndSession) apply(d *draft) (*fax.Job, error) {
 // dropEnded forgets sessions whose tokens have expired by then, the first of
 // them first, and returns how many.
 func (d *draft) dropEnded(then fax.Millis) (dropped uint64) {
-	c := d.tx.Bucket([]byte(inEndings)).Cursor()
+	c := d.state.cursor(inEndings)
 	past := endingKey(then+1, "")
-	for k, _ := c.First(); k != nil && string(k) < past && dropped < maxDropped; k, _ = c.Next() {
+	for k, _ := c.Seek(nil); k != nil && string(k) < past && dropped < maxDropped; k, _ = c.Next() {
+		if !d.has(inEndings, string(k)) {
+			continue // one of the same batch has dropped it
+		}
 		d.delete(inEndings, string(k))
 		d.delete(inEnded, string(k[len(past):]))
 		dropped++
@@ -60,8 +60,8 @@ func endingKey(expires fax.Millis, id string) string { return number64(uint64(ex
 // SessionEnded reports whether a session has been ended on purpose. The answer
 // holds for as long as its tokens could be valid.
 func (l *Ledger) SessionEnded(id string) (ended bool, err error) {
-	err = l.view(func(tx *bbolt.Tx) error {
-		ended = id != "" && tx.Bucket([]byte(inEnded)).Get([]byte(id)) != nil
+	err = l.view(func(st state) error {
+		ended = id != "" && st.has(inEnded, id)
 		return nil
 	})
 	return ended, err

@@ -86,8 +86,8 @@ func TestEndedSessionsAreBounded(t *testing.T) {
 			t.Errorf("s%d ended: %v; those that expire first are dropped first", i, ended)
 		}
 	}
-	if err := l.view(func(tx *bbolt.Tx) error {
-		if left := newDraft(tx, 0).number(inMeta, keyEnded); left != MaxEnded-maxDropped+1 {
+	if err := l.agreed(func(tx *bbolt.Tx) error {
+		if left := newDraft(state{base: tx}, 0).number(inMeta, keyEnded); left != MaxEnded-maxDropped+1 {
 			t.Errorf("%d are kept, it says", left)
 		}
 		return nil

@@ -1,7 +1,5 @@
 package ledger
 
-import "go.etcd.io/bbolt"
-
 // walk goes through the keys of several prefixes in the order of what follows
 // the prefix, a time in eight octets and an id: from the newest to the oldest,
 // or the other way.
@@ -17,8 +15,8 @@ type run struct {
 
 // up joins the keys of a prefix to the walk, the oldest first, from one on. All
 // of a walk go the same way.
-func (w *walk) up(tx *bbolt.Tx, in bucket, prefix, from string) {
-	c := tx.Bucket([]byte(in)).Cursor()
+func (w *walk) up(st state, in bucket, prefix, from string) {
+	c := st.cursor(in)
 	r := run{step: c.Next, prefix: prefix, oldest: true}
 	k, _ := c.Seek([]byte(prefix + from))
 	r.stand(k)
@@ -27,8 +25,8 @@ func (w *walk) up(tx *bbolt.Tx, in bucket, prefix, from string) {
 
 // down joins the keys of a prefix, which ends in a zero octet, to the walk, the
 // newest first.
-func (w *walk) down(tx *bbolt.Tx, in bucket, prefix string) {
-	c := tx.Bucket([]byte(in)).Cursor()
+func (w *walk) down(st state, in bucket, prefix string) {
+	c := st.cursor(in)
 	r := run{step: c.Prev, prefix: prefix}
 	var k []byte
 	if past, _ := c.Seek([]byte(prefix[:len(prefix)-1] + "\x01")); past != nil {

@@ -3,6 +3,7 @@ package modem_test
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -27,6 +28,7 @@ func TestFieldCases(t *testing.T) {
 	t.Run("case 65: narrower than DCS says", narrowPage)
 	t.Run("case 65: no row at all", noRows)
 	t.Run("case 66: T.85 in DCS", jbigInDCS)
+	t.Run("case 34: a part of the page is noise", tornPage)
 	t.Run("case 67: 4.9 % and 15.1 % of the rows bad", badRows)
 }
 
@@ -69,6 +71,27 @@ func cutPage(t *testing.T) {
 		delivered(t, x, doc)
 		if n := strings.Count(x.received.Transcript, "> RTN"); n != 1 {
 			t.Errorf("%d times RTN\n%s", n, x.received.Transcript)
+		}
+	}
+}
+
+// tornPage has the modem lose the signal in the middle of a page and make random
+// bits of what comes. Few of its rows are bad; most of them are not there.
+func tornPage(t *testing.T) {
+	doc := document{drawing(1, 1728, 600, t4.Standard), drawing(2, 1728, 40, t4.Standard)}
+	for _, opt := range []modem.Options{{NoECM: true}, {NoECM: true, NoMR: true}} {
+		for name, part := range map[string][2]int{"head": {0, 4}, "middle": {3, 7}, "tail": {6, 10}} {
+			tear := func(tr *lt.Transmission) {
+				r, d := rand.New(rand.NewPCG(1, 1)), tr.Signal.Data
+				for i := len(d) * part[0] / 10; i < len(d)*part[1]/10; i++ {
+					d[i] = byte(r.Uint32())
+				}
+			}
+			x := ring(t, t.Context(), modem.Outgoing{Pages: doc}, opt, modem.Options{}, lt.When(lt.Nth(image, 1), tear))
+			delivered(t, x, doc)
+			if n := strings.Count(x.received.Transcript, "> RTN"); n != 1 {
+				t.Errorf("%s: %d times RTN\n%s", name, n, x.received.Transcript)
+			}
 		}
 	}
 }

@@ -168,7 +168,7 @@ func decode(data []byte, s dis.Session) (ReceivedPage, t30.Quality) {
 		}
 	}
 	page := ReceivedPage{Image: image, Resolution: f.Resolution, BadRows: q.BadRows}
-	return page, t30.Quality{Rows: q.Rows, BadRows: q.BadRows, ConsecutiveBad: q.ConsecutiveBad, Cut: q.Cut}
+	return page, t30.Quality{Rows: q.Rows, BadRows: q.BadRows, LostRows: q.LostRows, ConsecutiveBad: q.ConsecutiveBad, Cut: q.Cut}
 }
 
 // makesMoreSense tells a width that fits from one that does not: at that one most

@@ -51,7 +51,8 @@ type Order struct {
 type Quality struct {
 	Rows           int
 	BadRows        int
-	ConsecutiveBad int // longest run of bad rows
+	LostRows       int // about so many have vanished beside Rows
+	ConsecutiveBad int // longest run of bad and lost rows
 	// Cut: the page ends without RTC. With T.6 it has none, and false is right.
 	Cut bool
 }

@@ -93,25 +93,45 @@ func TestTraining(t *testing.T) {
 }
 
 func TestCopyQuality(t *testing.T) {
+	const standard, fine, superfine = 98, 196, 391
 	for _, c := range []struct {
-		q    Quality
-		want FCF
+		q       Quality
+		perInch int
+		late    bool
+		want    FCF
 	}{
-		{Quality{Rows: 1000}, MCF},
-		{Quality{Rows: 1000, BadRows: 49, ConsecutiveBad: 5}, MCF},
-		{Quality{Rows: 1000, BadRows: 49, ConsecutiveBad: 11}, RTP},
-		{Quality{Rows: 1000, BadRows: 50}, RTP},
-		{Quality{Rows: 1000, BadRows: 149}, RTP},
-		{Quality{Rows: 1000, BadRows: 150}, RTN},
-		{Quality{}, RTN},
+		{Quality{Rows: 1000}, fine, false, MCF},
+		{Quality{Rows: 1000}, fine, true, MCF},
+		{Quality{Rows: 1000, BadRows: 49, ConsecutiveBad: 5}, fine, false, MCF},
+		{Quality{Rows: 1000, BadRows: 49, ConsecutiveBad: 11}, fine, false, RTP},
+		{Quality{Rows: 1000, BadRows: 50}, fine, false, RTP},
+		{Quality{Rows: 1000, BadRows: 149}, fine, false, RTP},
+		{Quality{Rows: 1000, BadRows: 150}, fine, false, RTN},
+		{Quality{}, fine, false, RTN},
+
+		// What has vanished is as bad.
+		{Quality{Rows: 990, BadRows: 1, LostRows: 10}, fine, false, MCF},
+		{Quality{Rows: 951, BadRows: 1, LostRows: 49}, fine, false, RTP},
+		{Quality{Rows: 1109, BadRows: 30, LostRows: 1183}, fine, false, RTN},
+		{Quality{Rows: 50, BadRows: 1, LostRows: 9}, fine, false, RTN},
+
+		// A gap as high as a line of print.
+		{Quality{Rows: 2000, BadRows: 16, ConsecutiveBad: 16}, standard, false, RTP},
+		{Quality{Rows: 2000, BadRows: 17, ConsecutiveBad: 17}, standard, false, RTN},
+		{Quality{Rows: 2000, BadRows: 17, ConsecutiveBad: 17}, fine, false, RTP},
+		{Quality{Rows: 2000, BadRows: 2, LostRows: 31, ConsecutiveBad: 33}, fine, false, RTN},
+		{Quality{Rows: 2000, BadRows: 60, ConsecutiveBad: 60}, superfine, false, RTP},
+		{Quality{Rows: 2000, BadRows: 66, ConsecutiveBad: 66}, superfine, false, RTN},
+		{Quality{Rows: 2000, BadRows: 16, ConsecutiveBad: 16}, 0, false, RTP},
+
+		// Without RTC.
+		{Quality{Rows: 1000, Cut: true}, fine, true, RTN},
+		{Quality{Rows: 1000, Cut: true}, fine, false, MCF},
+		{Quality{Rows: 1000, Cut: true, BadRows: 1, ConsecutiveBad: 1}, fine, false, RTP},
 	} {
-		if got := rateCopy(c.q, false); got != c.want {
-			t.Errorf("%+v: %v, want %v", c.q, got, c.want)
+		if got := rateCopy(c.q, c.perInch, c.late); got != c.want {
+			t.Errorf("%+v, %d rows to the inch, late %v: %v, want %v", c.q, c.perInch, c.late, got, c.want)
 		}
-	}
-	cut := Quality{Rows: 1000, Cut: true}
-	if rateCopy(cut, true) != RTN || rateCopy(cut, false) != MCF || rateCopy(Quality{Rows: 1000}, true) != MCF {
-		t.Error("a page without RTC counts as cut only if the command behind it is late")
 	}
 }
 

@@ -1,23 +1,33 @@
 package t30
 
-import "github.com/faxmesh/faxmesh/modem/line"
+import (
+	"fmt"
 
-// Copy quality without ECM. T.30 leaves it to the receiver; these are the
-// limits of the field (TSB-85: 4.9 % is accepted, 15.1 % rejected).
+	"github.com/faxmesh/faxmesh/modem/line"
+)
+
+// Copy quality without ECM. T.30 leaves it to the receiver; the percentages are
+// the limits of the field (TSB-85: 4.9 % is accepted, 15.1 % rejected). Rows that
+// have vanished count as bad ones do: a page is confirmed if what is missing from
+// it can be concealed, and no line of text can have gone without a trace.
 const (
 	goodPercent   = 5  // fewer bad rows are MCF
 	usablePercent = 15 // fewer bad rows are RTP
 	maxRunOfBad   = 10 // longer runs of bad rows make RTP of MCF
+	textLines     = 6  // of print to an inch: a run as high as one of them is RTN
+	minPerInch    = 98 // rows of T.4's coarsest resolution
 )
 
-// rateCopy answers a page received without ECM: MCF, RTP or RTN. A page without
-// its RTC whose command has come late is only a part: the carrier was lost, and
-// the sender has gone on.
-func rateCopy(q Quality, late bool) FCF {
+// rateCopy answers a page received without ECM: MCF, RTP or RTN. PerInch are the
+// rows of an inch. A page without its RTC whose command has come late is only a
+// part: the carrier was lost, and the sender has gone on. If the command came at
+// once, either the sender makes no RTC or the line has spoilt it: damage tells.
+func rateCopy(q Quality, perInch int, late bool) FCF {
+	bad, all := q.BadRows+q.LostRows, q.Rows+q.LostRows
 	switch {
-	case q.Cut && late, q.BadRows*100 >= q.Rows*usablePercent:
+	case q.Cut && late, bad*100 >= all*usablePercent, q.ConsecutiveBad*textLines >= max(perInch, minPerInch):
 		return RTN
-	case q.BadRows*100 >= q.Rows*goodPercent || q.ConsecutiveBad > maxRunOfBad:
+	case bad*100 >= all*goodPercent, q.ConsecutiveBad > maxRunOfBad, q.Cut && bad > 0:
 		return RTP
 	}
 	return MCF
@@ -61,4 +71,16 @@ var lower = map[line.Rate]line.Rate{
 func Slower(r line.Rate) (line.Rate, bool) {
 	s, ok := lower[r]
 	return s, ok
+}
+
+// flaws is what a transcript says of a page beyond its damaged rows.
+func (q Quality) flaws() string {
+	text := ""
+	if q.LostRows > 0 {
+		text += fmt.Sprintf(", about %d lost", q.LostRows)
+	}
+	if q.Cut {
+		text += ", its end is missing"
+	}
+	return text
 }

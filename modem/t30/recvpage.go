@@ -18,9 +18,9 @@ func (r *receiver) postMessage(f FCF) Order {
 		asked := r.now
 		late := asked-r.in.ended > commandDue
 		return r.judge(func(q Quality) Order {
-			answer := rateCopy(q, late)
-			r.trans.decide(r.now, "page %d: %d rows, %d bad, at most %d in a row",
-				r.page, q.Rows, q.BadRows, q.ConsecutiveBad)
+			answer := rateCopy(q, r.session.Format().Resolution.Y, late)
+			r.trans.decide(r.now, "page %d: %d rows, %d bad, at most %d in a row%s",
+				r.page, q.Rows, q.BadRows, q.ConsecutiveBad, q.flaws())
 			if q.Rows <= 0 { // another time it would make no more sense
 				return r.fail(status.NotStored, nil)
 			}

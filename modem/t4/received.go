@@ -4,7 +4,8 @@ package t4
 type Quality struct {
 	Rows           int   // rows in the bitmap
 	BadRows        int   // of them, damaged and concealed
-	ConsecutiveBad int   // the most that were damaged in a row
+	LostRows       int   // about so many have vanished beside them
+	ConsecutiveBad int   // the most that were damaged or have vanished in a row
 	Damaged        []int // which rows those are, from 0, in ascending order
 	Cut            bool  // nothing of an RTC was there
 }
@@ -73,7 +74,9 @@ func (b *Bitmap) decodeT4(data []byte, width, maxRows int, twoD bool) Quality {
 		}
 		whole := d.decode(p)
 		// What has no EOL on one side, or comes within an RTC, may be noise.
-		if whole || p.closed && more && run < 2 {
+		stands := whole || p.closed && more && run < 2
+		d.note(p, whole, stands, run)
+		if stands {
 			d.add(p, whole)
 		}
 		if !more {
@@ -82,6 +85,7 @@ func (b *Bitmap) decodeT4(data []byte, width, maxRows int, twoD bool) Quality {
 		run = 1
 	}
 	d.quality.Cut = run < cutEOLs
+	d.quality.LostRows, d.quality.ConsecutiveBad = d.tears.count()
 	return d.quality
 }
 
@@ -92,8 +96,19 @@ type rowDecoder struct {
 	cur, ref []int32
 	again    []int32 // room for a second try
 	lost     bool    // ref is not the row before as it was sent
-	bad      int     // consecutive damaged rows so far
+	tears    tears
 	quality  Quality
+}
+
+// note takes down the length of a piece. What is no row behind an EOL of an RTC is
+// noise.
+func (d *rowDecoder) note(p piece, whole, stands bool, run int) {
+	switch bits := p.end - p.start + eolBits; {
+	case whole:
+		d.tears.whole(bits)
+	case run < 2:
+		d.tears.torn(bits, stands)
+	}
 }
 
 // decode reads one piece into cur. It is false if the piece is no whole row.
@@ -134,12 +149,8 @@ func (d *rowDecoder) row1D(p piece, cur []int32) ([]int32, bool) {
 
 // add appends the row decoded last to the page, or what stands for it.
 func (d *rowDecoder) add(p piece, whole bool) {
-	if d.lost = !whole; whole {
-		d.bad = 0
-	} else {
-		d.bad++
+	if d.lost = !whole; d.lost {
 		d.quality.BadRows++
-		d.quality.ConsecutiveBad = max(d.quality.ConsecutiveBad, d.bad)
 		d.quality.Damaged = append(d.quality.Damaged, d.page.Height)
 		d.cur = conceal(d.cur, d.ref, int32(d.page.Width), p.oneD)
 	}

@@ -90,10 +90,10 @@ func Open(cfg Config) (*Store, error) {
 	if err := os.RemoveAll(temp); err != nil {
 		return nil, fmt.Errorf("remove half-written documents: %w", err)
 	}
-	for _, d := range []string{temp, filepath.Join(cfg.Dir, damagedDir)} {
-		if err := durable.MkdirAll(d, 0o700); err != nil {
-			return nil, fmt.Errorf("open the document store: %w", err)
-		}
+	err := errors.Join(durable.MkdirAll(cfg.Dir, 0o700), cfg.disk.MkdirAll(temp),
+		cfg.disk.MkdirAll(filepath.Join(cfg.Dir, damagedDir)), cfg.disk.SyncDir(cfg.Dir))
+	if err != nil {
+		return nil, fmt.Errorf("open the document store: %w", err)
 	}
 	return &Store{cfg: cfg, max: MaxSize, touched: make(map[string]struct{})}, nil
 }

@@ -24,10 +24,25 @@ var quiet = slog.New(slog.DiscardHandler)
 // testKey is a key that is no secret.
 var testKey = newKey(bytes.Repeat([]byte{0x42}, 32))
 
+// hasty is a disk that does not wait until anything is durable, for tests that
+// cut no power.
+type hasty struct{ osDisk }
+
+type hastyFile struct{ *os.File }
+
+func (hastyFile) Sync() error { return nil }
+
+func (hasty) SyncDir(string) error { return nil }
+
+func (d hasty) Create(dir string) (output, error) {
+	f, err := os.CreateTemp(dir, "*")
+	return hastyFile{f}, err
+}
+
 // open opens a store that writes in one of the forms and reads both.
 func open(t testing.TB, dir string, seal bool) *Store {
 	t.Helper()
-	s, err := Open(Config{Dir: dir, Key: testKey, Seal: seal, Logger: quiet})
+	s, err := Open(Config{Dir: dir, Key: testKey, Seal: seal, Logger: quiet, disk: hasty{}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -165,7 +165,10 @@ func BenchmarkPut(b *testing.B) {
 	for name, seal := range map[string]bool{"plain": false, "sealed": true} {
 		b.Run(name, func(b *testing.B) {
 			const size = 32 << 20
-			s := open(b, b.TempDir(), seal)
+			s, err := Open(Config{Dir: b.TempDir(), Key: testKey, Seal: seal, Logger: quiet})
+			if err != nil {
+				b.Fatal(err)
+			}
 			b.SetBytes(size)
 			for b.Loop() {
 				if _, err := s.Put(io.LimitReader(zeros{}, size)); err != nil {
@@ -180,7 +183,10 @@ func BenchmarkRead(b *testing.B) {
 	for name, seal := range map[string]bool{"plain": false, "sealed": true} {
 		b.Run(name, func(b *testing.B) {
 			const size = 32 << 20
-			s := open(b, b.TempDir(), seal)
+			s, err := Open(Config{Dir: b.TempDir(), Key: testKey, Seal: seal, Logger: quiet})
+			if err != nil {
+				b.Fatal(err)
+			}
 			doc, err := s.Put(io.LimitReader(zeros{}, size))
 			if err != nil {
 				b.Fatal(err)
@@ -215,7 +221,10 @@ func BenchmarkGigabyte(b *testing.B) {
 	if os.Getenv("FAXMESH_GIGABYTE") == "" {
 		b.Skip("set FAXMESH_GIGABYTE=1; it writes 1 GiB")
 	}
-	s := open(b, b.TempDir(), true)
+	s, err := Open(Config{Dir: b.TempDir(), Key: testKey, Seal: true, Logger: quiet})
+	if err != nil {
+		b.Fatal(err)
+	}
 	s.max = 1 << 30
 	b.SetBytes(s.max)
 	b.ReportAllocs()

@@ -76,3 +76,36 @@ func TestTrainingCheckMissed(t *testing.T) {
 		}
 	})
 }
+
+// The carrier of an image may last although the modem has lost it: its command
+// comes when it is over.
+func TestCarrierLost(t *testing.T) {
+	eop := hdlc.Append(nil, true, 0x2F)
+	frh := "AT+FRH=3\r"
+	scripted(t, script{
+		{classQuery, classAnswer}, {"ATDT1\r", "\r\nCONNECT\r\n" + withFCS(eop) + "\r\nOK\r\n"},
+		{frh, ""}, {"\x18", "\r\nOK\r\n"}, {"AT+FRS=30\r", ""}, {"\x18", "\r\nOK\r\n"},
+		{frh, ""}, {"\x18", "\r\nOK\r\n"}, {"AT+FRS=30\r", "\r\nOK\r\n"},
+		{frh, ""}, {"\x18", "\r\nOK\r\n"}, // nobody asks for the carrier
+		{frh, ""}, {"\x18", "\r\nOK\r\n"}, {"AT+FRS=30\r", "\r\nERROR\r\n"},
+		{frh, "\r\nCONNECT\r\n" + withFCS(eop) + "\r\nOK\r\n"},
+	}, func(t *testing.T, p *Phone) {
+		l, err := p.Dial(t.Context(), "1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Hear(t.Context(), line.Listen{Timeout: time.Second}); err != nil {
+			t.Fatal(err)
+		}
+		for i, c := range []struct {
+			ask  bool
+			want line.HeardKind
+		}{{true, line.Noise}, {true, line.Nothing}, {false, line.Nothing}, {true, line.Noise}, {true, line.Frame}} {
+			before := l.Now()
+			h, err := l.Hear(t.Context(), line.Listen{Timeout: 6800 * time.Millisecond, Carrier: c.ask})
+			if took := l.Now() - before; err != nil || h.Kind != c.want || took > 7*time.Second {
+				t.Errorf("%d: %+v, %v after %v", i, h, err, took)
+			}
+		}
+	})
+}

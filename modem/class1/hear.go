@@ -64,9 +64,12 @@ type hearing struct {
 // +FCERROR mean another carrier, or the end of the one before.
 func (h *hearing) v21(ctx context.Context) (line.Heard, error) {
 	for {
-		code, _, err := h.command(ctx, "AT+FRH=3", h.deadline)
+		code, _, err := h.command(ctx, "AT+FRH=3", h.listening())
 		if errors.Is(err, at.ErrTimeout) {
-			return h.nothing(), h.p.abort(ctx)
+			if err := h.p.abort(ctx); err != nil {
+				return line.Heard{}, err
+			}
+			return h.unheard(ctx)
 		}
 		if err != nil {
 			return line.Heard{}, err

@@ -97,7 +97,7 @@ func (c Ashore) apply(d *draft) (*fax.Job, error) {
 	key := importKey(c.Node, c.Era)
 	next := d.number(inImports, key)
 	freed := d.release(c.Node, maxLanded)
-	if next&landed != 0 && freed == 0 {
+	if freed == 0 && (next == 0 || next&landed != 0) {
 		return nil, nil
 	}
 	d.put(inImports, key, []byte(number64(next|landed)))

@@ -33,7 +33,6 @@ const (
 	lateness   = time.Second            // wall: granted to a signal that has begun
 	fastLate   = 10 * time.Second       // wall: the same on a line faster than the clock
 	fastGrain  = 2 * time.Millisecond   // wall: see at.NewConn
-	resetTries = 3
 )
 
 // Config is how a modem is driven. The zero value suits most modems.
@@ -118,8 +117,8 @@ func (p *Phone) Close() error { return p.conn.Close() }
 // Identity is what the modem says of itself.
 func (p *Phone) Identity() string { return p.identity }
 
-// Reset ends whatever the modem is doing and brings it on hook into Class 1.
-func (p *Phone) Reset(ctx context.Context) error {
+// reset is Reset without its limit.
+func (p *Phone) reset(ctx context.Context) error {
 	p.call = nil
 	if err := p.restart(ctx); err != nil {
 		return err
@@ -150,13 +149,7 @@ func (p *Phone) restart(ctx context.Context) error {
 	if err := p.drain(ctx); err != nil {
 		return p.fault("reset", err)
 	}
-	var err error
-	for range resetTries {
-		if err = p.order(ctx, "ATZ"); err == nil || ctx.Err() != nil {
-			break
-		}
-	}
-	if err != nil {
+	if err := p.zero(ctx); err != nil {
 		return err
 	}
 	if err := p.drain(ctx); err != nil { // some say OK twice

@@ -22,10 +22,11 @@ const (
 	TooLarge                // over a named limit
 	Unsupported             // an unknown command or document format
 	Conflict                // the thing has changed or is in a state that forbids this
+	Full                    // the node has no room left on its disk
 )
 
 var kindNames = [...]string{"internal", "invalid", "not-found", "not-allowed", "bad-login", "exists",
-	"busy", "unavailable", "too-large", "unsupported", "conflict"}
+	"busy", "unavailable", "too-large", "unsupported", "conflict", "full"}
 
 // String is the stable name of the kind.
 func (k Kind) String() string {

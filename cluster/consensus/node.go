@@ -20,6 +20,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/faxmesh/faxmesh/cluster/room"
 	"github.com/hashicorp/raft"
 )
 
@@ -43,7 +44,7 @@ type Config struct {
 	Logger   *slog.Logger
 
 	openLog func(path string) (logStore, error)              // openStore, but in tests of failing disks
-	space   func(dir string) (free, total uint64, err error) // freeSpace, but there
+	space   func(dir string) (free, total uint64, err error) // room.Free, but there
 }
 
 // Node is this node's part in the agreement.
@@ -84,7 +85,7 @@ func Open(cfg Config) (*Node, error) {
 		cfg.openLog = openStore
 	}
 	if cfg.space == nil {
-		cfg.space = freeSpace
+		cfg.space = room.Free
 	}
 	log := &logger{log: cfg.Logger}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {

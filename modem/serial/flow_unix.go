@@ -9,15 +9,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// side is the second descriptor of a device.
+type side = *os.File
+
 // openSide opens a second descriptor, through which the flags that the library
 // leaves alone can be set. It stays open as long as the port.
-func openSide(path string, _ Flow) (*os.File, error) {
+func openSide(path string, _ Flow) (side, error) {
 	return os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 }
 
-// setFlow sets the flow control of the device behind side.
-func setFlow(side *os.File, flow Flow) error {
-	raw, err := side.SyscallConn()
+// setFlow sets the flow control of the device. Of XON and XOFF the
+// system takes notice with obey alone: they are octets of images otherwise.
+func setFlow(device side, flow Flow, obey bool) error {
+	raw, err := device.SyscallConn()
 	if err != nil {
 		return err
 	}
@@ -30,11 +34,11 @@ func setFlow(side *os.File, flow Flow) error {
 		}
 		t.Cflag &^= unix.CRTSCTS
 		t.Iflag &^= unix.IXON | unix.IXOFF | unix.IXANY
-		switch flow {
-		case RTSCTS:
+		switch {
+		case flow == RTSCTS:
 			t.Cflag |= unix.CRTSCTS
-		case XONXOFF:
-			t.Iflag |= unix.IXON | unix.IXOFF
+		case flow == XONXOFF && obey:
+			t.Iflag |= unix.IXON
 		}
 		failed = unix.IoctlSetTermios(int(fd), setTermios, t)
 	})

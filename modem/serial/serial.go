@@ -57,6 +57,8 @@ type Config struct {
 type Port struct {
 	path   string
 	port   bugst.Port
+	flow   Flow
+	side   side
 	closed atomic.Bool
 	close  func() error
 }
@@ -95,12 +97,12 @@ func open(path string, cfg Config, held locks) (*Port, error) {
 		side.Close()
 		return nil, fmt.Errorf("serial: open %s: %w", path, err)
 	}
-	if err := setFlow(side, cfg.Flow); err != nil {
+	if err := setFlow(side, cfg.Flow, false); err != nil {
 		port.Close()
 		side.Close()
 		return nil, fmt.Errorf("serial: set flow control %v on %s: %w", cfg.Flow, path, err)
 	}
-	p := &Port{path: path, port: port}
+	p := &Port{path: path, port: port, flow: cfg.Flow, side: side}
 	p.close = sync.OnceValue(func() error {
 		p.closed.Store(true)
 		port.ResetOutputBuffer() // lets go of a Write that waits for the modem
@@ -133,6 +135,16 @@ func (p *Port) Write(b []byte) (written int, err error) {
 		}
 	}
 	return written, nil
+}
+
+// ObeyXOFF has a Write wait while the device says XOFF. It is for as long as a
+// page is sent: the system takes XON and XOFF out of what is read then, which
+// would spoil a received image. With other flow control it does nothing.
+func (p *Port) ObeyXOFF(on bool) error {
+	if p.flow != XONXOFF {
+		return nil
+	}
+	return p.fault("set flow control", setFlow(p.side, p.flow, on))
 }
 
 // SetDTR raises or drops Data Terminal Ready; dropping it hangs most modems up.

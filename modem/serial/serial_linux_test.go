@@ -3,6 +3,7 @@ package serial
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,7 +15,7 @@ import (
 // pty makes a pseudo-terminal; the test plays the modem on its master.
 func pty(t *testing.T) (master *os.File, path string) {
 	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0) // lets reads have deadlines
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +77,7 @@ func TestFlowControlIsSet(t *testing.T) {
 	for _, tt := range []struct {
 		flow         Flow
 		cflag, iflag uint32
-	}{{None, 0, 0}, {RTSCTS, unix.CRTSCTS, 0}, {XONXOFF, 0, unix.IXON | unix.IXOFF}} {
+	}{{None, 0, 0}, {RTSCTS, unix.CRTSCTS, 0}, {XONXOFF, 0, 0}} {
 		_, path := pty(t)
 		f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0) // the port lets nobody in later
 		if err != nil {
@@ -95,6 +96,59 @@ func TestFlowControlIsSet(t *testing.T) {
 		}
 		f.Close()
 		p.Close()
+	}
+}
+
+// XON and XOFF are flow control while a page is sent, and octets of an image
+// while one is received. What was held up when the page is over leaves then.
+func TestXOFFIsObeyedWhileSending(t *testing.T) {
+	master, path := pty(t)
+	p, err := Open(path, Config{Flow: XONXOFF})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	reads := func(want string) {
+		t.Helper()
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(p, got); err != nil || string(got) != want {
+			t.Errorf("read %q, %v; want %q", got, err, want)
+		}
+	}
+	modemReads := func(want string) {
+		t.Helper()
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(master, got); err != nil || string(got) != want {
+			t.Errorf("the modem got %q, %v; want %q", got, err, want)
+		}
+	}
+	for range 2 {
+		master.WriteString("a\x13\x11b\x13")
+		reads("a\x13\x11b\x13")
+		if err := p.ObeyXOFF(true); err != nil {
+			t.Fatal(err)
+		}
+		master.WriteString("c\x13\x11d\x13e")
+		reads("cde")
+		held := make(chan error, 1)
+		go func() {
+			_, err := p.Write([]byte("page"))
+			held <- err
+		}()
+		if err := master.SetReadDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := master.Read(make([]byte, 4)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("behind XOFF the modem got %d octets, %v", n, err)
+		}
+		master.SetReadDeadline(time.Time{})
+		if err := p.ObeyXOFF(false); err != nil {
+			t.Fatal(err)
+		}
+		modemReads("page")
+		if err := within(t, held); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -135,6 +135,7 @@ func openPort(ctx context.Context, l settings.Line, log *slog.Logger) (io.ReadWr
 	if err != nil {
 		return nil, config, fmt.Errorf("open the modem's port: %w", err)
 	}
+	config.Unheld = l.FlowControl == "NONE"
 	config.Prefer = append([]string{tells[l.FlowControl]}, tellCaller...)
 	return port, config, nil
 }

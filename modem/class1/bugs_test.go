@@ -2,7 +2,12 @@ package class1
 
 import (
 	"bytes"
+	"io"
+	"net"
+	"slices"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/faxmesh/faxmesh/modem/at"
@@ -168,6 +173,96 @@ func TestSayDelay(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A modem that cannot hold the computer up is given an image no faster than it
+// says it, and never so late that it runs out.
+func TestPaceWithoutFlowControl(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rate = 9600 / 8
+		data := make([]byte, 8*rate)
+		host, modem := net.Pipe()
+		var modems sync.WaitGroup
+		defer modems.Wait()
+		modems.Go(func() {
+			defer modem.Close()
+			b := make([]byte, 1024)
+			for _, s := range append(opening(), dialled(script{{"AT+FRS=7\r", "\r\nOK\r\n"}, {"AT+FTM=96\r", "\r\nCONNECT\r\n"}})...) {
+				io.ReadFull(modem, b[:len(s.expect)])
+				io.WriteString(modem, s.answer)
+			}
+			training := 253 * time.Millisecond
+			begun := time.Now()
+			for got := 0; got < len(data); {
+				n, err := modem.Read(b)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				said := max(int((time.Since(begun)-training)*rate/time.Second), 0)
+				if held := got - said; got > 0 && held < 0 || held+n > unheldAhead+unheldChunk+2 { // whole octets
+					t.Errorf("after %v the modem holds %d octets and gets %d more", time.Since(begun), held, n)
+					return
+				}
+				got += n
+			}
+			io.ReadFull(modem, b[:2])
+			time.Sleep(time.Second)
+			io.WriteString(modem, "\r\nOK\r\n")
+			io.Copy(io.Discard, modem)
+		})
+		p, err := Open(t.Context(), host, Config{Unheld: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		l, err := p.Dial(t.Context(), "1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		hears(t, l, v21, disFrame)
+		says(t, l, line.Signal{Kind: line.Page, Rate: line.V29x9600, Data: data})
+	})
+}
+
+// switched is a port that notes when XOFF is obeyed.
+type switched struct {
+	io.ReadWriteCloser
+	states []bool
+}
+
+func (s *switched) ObeyXOFF(on bool) error { s.states = append(s.states, on); return nil }
+
+// XOFF is obeyed while an image is sent, and at no other time.
+func TestXOFFIsObeyedInImages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		port, done := play(t, append(opening(), dialled(script{
+			{"AT+FRS=7\r", "\r\nOK\r\n"},
+			{"AT+FTM=96\r", "\r\nCONNECT\r\n"},
+			{string(at.AppendData(nil, []byte("page"))), "\x13\x11\r\nOK\r\n"},
+			{"AT+FRM=96\r", "\r\nCONNECT\r\n\x11\x13\x10\x03\r\nNO CARRIER\r\n"},
+		})...))
+		defer done()
+		s := &switched{ReadWriteCloser: port}
+		p, err := Open(t.Context(), s, Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		l, err := p.Dial(t.Context(), "1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		hears(t, l, v21, disFrame)
+		says(t, l, line.Signal{Kind: line.Page, Rate: line.V29x9600, Data: []byte("page")})
+		h, err := l.Hear(t.Context(), line.Listen{Rate: line.V29x9600, Want: line.Page, Timeout: 5 * time.Second})
+		if err != nil || string(h.Data) != "\x11\x13" {
+			t.Errorf("%+v, %v", h, err)
+		}
+		if !slices.Equal(s.states, []bool{true, false}) {
+			t.Errorf("obeyed: %v", s.states)
+		}
+	})
 }
 
 func TestNoFCS(t *testing.T) {

@@ -45,6 +45,7 @@ type Config struct {
 	DialTime   time.Duration     // from dialling to the far end's signal (S7); default 60 s, at most 255 s
 	Rings      map[string]string // number called, by the distinctive ring that tells it, as "B"
 	CallerWait time.Duration     // for caller identification behind the first RING; default 4 s, negative none
+	Unheld     bool              // nothing holds the computer up (no flow control): images are given at the line's pace
 	Bugs       Bugs
 	Log        *slog.Logger // may be nil
 }
@@ -62,6 +63,7 @@ type Bugs struct {
 // Close may be called from any.
 type Phone struct {
 	conn     *at.Conn
+	valve    valve // nil: the port's flow control needs no switching
 	cfg      Config
 	identity string
 	send     []at.Modulation // +FTM=?
@@ -70,6 +72,10 @@ type Phone struct {
 	deafTo   bool            // +FRS is not known to the modem
 	call     *call
 }
+
+// valve is a port with XON/XOFF, whose octets are part of what is received: they
+// are flow control only while an image is sent.
+type valve interface{ ObeyXOFF(on bool) error }
 
 // Open resets the modem behind port, which it owns from now on, and asks what
 // it can do. On error the port is closed.
@@ -107,7 +113,8 @@ func attach(port io.ReadWriteCloser, cfg Config) *Phone {
 	if cfg.Speed <= 1 {
 		grain = 0 // delays of the computer are short on a real line
 	}
-	return &Phone{conn: at.NewConn(port, grain), cfg: cfg}
+	v, _ := port.(valve)
+	return &Phone{conn: at.NewConn(port, grain), valve: v, cfg: cfg}
 }
 
 // Close closes the port, which drops DTR and so a call under way. It is

@@ -21,6 +21,11 @@ const (
 	hushTime   = 3 * time.Second         // for the far end to fall silent
 	writeChunk = 1024
 
+	// Without flow control: a modem's buffer has 1 to 2 KB, and half a second of
+	// it bridges what the computer is late.
+	unheldAhead = 1024
+	unheldChunk = 256
+
 	tick      = 10 * time.Millisecond // of +FTS and +FRS
 	turn      = 7 * tick              // between two signals: 75 ms with what the modem adds
 	afterLast = 9 * tick              // behind the last page of a document: some stations need more there
@@ -156,12 +161,24 @@ func (c *call) sayImage(ctx context.Context, t at.Trait, data []byte) error {
 	if err := c.p.pause(lasting, c.p.wall(c.p.cfg.Bugs.SayDelay)); err != nil {
 		return err
 	}
+	if v := c.p.valve; v != nil {
+		if err := v.ObeyXOFF(true); err != nil {
+			return c.p.fault("send image data", err)
+		}
+		defer v.ObeyXOFF(false) // a port that fails here fails at the next command
+	}
+	begun := c.p.now().Add(c.p.wall(t.Training))
+	sent := 0
 	octet := 8 * time.Second / time.Duration(t.Rate.BitsPerSecond())
 	length := t.Training + time.Duration(len(data))*octet
 	limit := time.Now().Add(c.p.signal(length + drainTime))
 	wire := make([]byte, 0, 2*writeChunk)
 	for len(data) > 0 {
-		n := min(len(data), writeChunk)
+		n := min(len(data), c.chunk())
+		if err := c.keepPace(ctx, begun, sent, octet); err != nil {
+			return errors.Join(err, c.stop(lasting, maxAhead*octet+drainTime))
+		}
+		sent += n
 		wire, data = at.AppendStuffed(wire[:0], data[:n]), data[n:]
 		err := c.p.conn.Write(ctx, wire, time.Until(limit))
 		if ctx.Err() != nil {
@@ -189,6 +206,25 @@ func (c *call) sayImage(ctx context.Context, t at.Trait, data []byte) error {
 		return c.gone("image data", code)
 	}
 	return ctx.Err()
+}
+
+// chunk is how many octets of an image are given to the modem at once.
+func (c *call) chunk() int {
+	if c.p.cfg.Unheld {
+		return unheldChunk
+	}
+	return writeChunk
+}
+
+// keepPace waits until a modem that cannot hold the computer up has room for the
+// octets behind the first sent ones. It says the first one when its
+// training, which ends at begun, is over.
+func (c *call) keepPace(ctx context.Context, begun time.Time, sent int, octet time.Duration) error {
+	if !c.p.cfg.Unheld {
+		return nil
+	}
+	due := begun.Add(c.p.wall(time.Duration(sent-unheldAhead) * octet))
+	return c.p.pause(ctx, due.Sub(c.p.now()))
 }
 
 // start keeps T.30's silence and begins a transmission.

@@ -83,11 +83,12 @@ type Cluster struct {
 	client  *peer.Client
 	raft    *consensus.Node
 	table   *presence.Table
+	seen    contacts
 	gossip  *gossip.Gossip
 	replica *replica.Replica
 	journal *journal.Journal
 	bells   bells
-	life    lifetime
+	life     lifetime
 }
 
 // lifetime is what Close ends.
@@ -151,7 +152,7 @@ func Open(ctx context.Context, opt Options) (_ *Cluster, err error) {
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
 	opt.Logger = opt.Logger.With("node", id.Name)
-	c := &Cluster{opt: opt, id: id}
+	c := &Cluster{opt: opt, id: id, seen: contacts{opened: time.Now()}}
 	c.life.ctx, c.life.cancel = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {
@@ -168,6 +169,7 @@ func Open(ctx context.Context, opt Options) (_ *Cluster, err error) {
 		return nil, err
 	}
 	c.life.work.Go(c.watch)
+	c.life.work.Go(c.seeToAgreement)
 	c.life.work.Go(c.attend)
 	c.life.work.Go(c.seeToVoters)
 	c.life.work.Go(c.serveJoins)
@@ -183,6 +185,9 @@ func identify(opt Options, dir string) (*peer.Identity, error) {
 	}
 	id, err := peer.Load(filepath.Join(dir, identityDir))
 	if err != nil {
+		return nil, err
+	}
+	if err := refuseStopped(dir); err != nil {
 		return nil, err
 	}
 	if opt.Name != "" && opt.Name != id.Name {
@@ -257,6 +262,7 @@ func (c *Cluster) openCarriers(dir string) (err error) {
 	c.server.Handle(methodAttend, c.handleAttend)
 	c.server.Handle(methodEcho, c.handleEcho)
 	c.server.Handle(methodPosition, c.handlePosition)
+	c.HandleOwn(MethodReport, c.handleReport)
 	return nil
 }
 

@@ -23,9 +23,10 @@ const methodAttend = "attend"
 // MemberStatus is a member and what this node sees of it.
 type MemberStatus struct {
 	fax.Node
-	Alive  bool
-	Voter  bool
-	Leader bool
+	Alive   bool
+	Voter   bool
+	Standby bool // it has the log without a vote
+	Leader  bool
 }
 
 // Members lists the members by name.
@@ -45,7 +46,8 @@ func (c *Cluster) Members() []MemberStatus {
 	}
 	status := make([]MemberStatus, 0, len(nodes))
 	for _, n := range nodes {
-		status = append(status, MemberStatus{n, slices.Contains(alive, n.Name), voters[n.Name], n.Name == leader})
+		votes, known := voters[n.Name]
+		status = append(status, MemberStatus{Node: n, Alive: slices.Contains(alive, n.Name), Voter: votes, Standby: known && !votes, Leader: n.Name == leader})
 	}
 	return status
 }
@@ -113,6 +115,7 @@ func (c *Cluster) merge(message []byte) {
 // alive hears from gossip who has come and gone. It does not block.
 func (c *Cluster) alive(node string, alive bool) {
 	if c.table.SetAlive(node, alive) {
+		c.seen.changed(node)
 		c.opt.Logger.Info("a node has come or gone", "peer", node, "alive", alive)
 		c.bells.ring()
 		c.replica.Repair()

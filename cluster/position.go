@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/faxmesh/faxmesh/clientlib/fax"
 )
 
 const (
@@ -21,6 +23,9 @@ type Position struct {
 	Logged uint64 `json:"logged"` // index of the last entry in its log
 	Term   uint64 `json:"term"`
 	Leader string `json:"leader"` // as far as it knows
+	// Yours is what it says of the asker's position.
+	Yours agreement     `json:"yours,omitempty"`
+	took  time.Duration // to ask
 }
 
 // Position is this node's.
@@ -30,8 +35,17 @@ func (c *Cluster) Position() Position {
 	return Position{Index: index, Chain: hex.EncodeToString(chain[:]), Logged: max(logged, index), Term: term, Leader: c.Leader()}
 }
 
-func (c *Cluster) handlePosition(context.Context, string, []byte) ([]byte, error) {
-	return json.Marshal(c.Position())
+// handlePosition answers a node that tells where it stands itself.
+func (c *Cluster) handlePosition(_ context.Context, from string, body []byte) ([]byte, error) {
+	own := c.Position()
+	if len(body) > 0 {
+		var theirs Position
+		if err := json.Unmarshal(body, &theirs); err != nil {
+			return nil, fax.Errorf(fax.Invalid, "the position of %s is not well-formed", from)
+		}
+		own.Yours = c.compare(theirs)
+	}
+	return json.Marshal(own)
 }
 
 // positions asks nodes, all at once. Those that do not answer in time are
@@ -59,10 +73,16 @@ func (c *Cluster) positions(ctx context.Context, nodes []string, wait time.Durat
 }
 
 func (c *Cluster) positionOf(ctx context.Context, node string) (p Position, err error) {
-	answer, err := c.client.Call(ctx, node, methodPosition, nil)
+	body, err := json.Marshal(c.Position())
 	if err != nil {
 		return p, err
 	}
+	begun := time.Now()
+	answer, err := c.client.Call(ctx, node, methodPosition, body)
+	if err != nil {
+		return p, err
+	}
+	p.took = time.Since(begun)
 	if err := json.Unmarshal(answer, &p); err != nil {
 		return p, fmt.Errorf("the answer of %s: %w", node, err)
 	}

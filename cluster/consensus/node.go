@@ -200,6 +200,13 @@ func (n *Node) Failed() <-chan struct{} { return n.fence.shut }
 // Err is why the node has failed, nil while it has not.
 func (n *Node) Err() error { return n.fence.err() }
 
+// Fail makes this node one that has failed, for a reason that lies outside.
+func (n *Node) Fail(err error) { n.fence.fail(err) }
+
+// Space is the room on the disk of the log, and its size, in octets; an error
+// that is errors.ErrUnsupported where that cannot be known.
+func (n *Node) Space() (free, total uint64, err error) { return n.cfg.space(n.cfg.Dir) }
+
 // patience is how long the disk may take now.
 func (n *Node) patience() time.Duration {
 	if r := n.raft(); r != nil && r.State() == raft.Leader && n.otherVoters() > 0 {

@@ -25,18 +25,28 @@ type Entry struct {
 // cannot go on: its disk fails, its state is damaged, or the log holds a
 // command of a newer program (ErrUnknownCommand).
 func (l *Ledger) ApplyBatch(entries []Entry) ([]Result, error) {
+	l.applying.Lock()
+	defer l.applying.Unlock()
 	l.file.RLock()
 	defer l.file.RUnlock()
 	if l.db == nil {
 		return nil, ErrClosed
 	}
 	results := make([]Result, len(entries))
+	if known, _ := l.Applied(); len(entries) == 0 || entries[len(entries)-1].Index <= known {
+		for i, e := range entries {
+			results[i].Index = e.Index
+		}
+		return results, nil // no need to write anything
+	}
 	var p position
+	var way []position
 	err := l.db.Update(func(tx *bbolt.Tx) (err error) {
 		if p, err = positionOf(tx); err != nil {
 			return err
 		}
 		before := p.applied
+		way = way[:0]
 		for i, e := range entries {
 			results[i].Index = e.Index
 			if e.Index <= p.applied {
@@ -46,6 +56,7 @@ func (l *Ledger) ApplyBatch(entries []Entry) ([]Result, error) {
 				return fmt.Errorf("apply entry %d: %w", e.Index, err)
 			}
 			p = p.after(e)
+			way = append(way, p)
 		}
 		if p.applied == before {
 			return nil
@@ -58,7 +69,7 @@ func (l *Ledger) ApplyBatch(entries []Entry) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.moveTo(p)
+	l.moveTo(p, way...)
 	return results, nil
 }
 

@@ -40,9 +40,12 @@ type Ledger struct {
 	file sync.RWMutex
 	db   *bbolt.DB // nil once closed
 
+	applying sync.Mutex // held from the start of a batch until its position is noted
+
 	at      sync.Mutex
 	applied uint64
 	chain   [32]byte
+	trail   trail
 	bells   map[chan struct{}]struct{}
 
 	// top guards what lies over the agreed state: who reads or writes it holds
@@ -136,6 +139,13 @@ func (l *Ledger) openLocked() error {
 	return nil
 }
 
+// trailLength is of how many entries back the chain value is remembered, most
+// of the time: one in a slot pushes another out.
+const trailLength = 4096
+
+// trail is the last positions, each in the slot that its index gives.
+type trail [trailLength]position
+
 // position is how far the log has been applied.
 type position struct {
 	applied uint64
@@ -157,11 +167,15 @@ func positionOf(tx *bbolt.Tx) (position, error) {
 	return p, nil
 }
 
-// moveTo notes the position for Applied and rings the bells.
-func (l *Ledger) moveTo(p position) {
+// moveTo notes the position for Applied, with those on the way there, and
+// rings the bells.
+func (l *Ledger) moveTo(p position, way ...position) {
 	l.at.Lock()
 	defer l.at.Unlock()
 	l.applied, l.chain = p.applied, p.chain
+	for _, w := range append(way, p) {
+		l.trail[w.applied%trailLength] = w
+	}
 	l.ringLocked()
 }
 
@@ -186,6 +200,15 @@ func (l *Ledger) Applied() (index uint64, chain [32]byte) {
 	l.at.Lock()
 	defer l.at.Unlock()
 	return l.applied, l.chain
+}
+
+// ChainAt is the hash over all entries up to one, if that is remembered. What
+// was remembered before a snapshot replaced the state is forgotten.
+func (l *Ledger) ChainAt(index uint64) (chain [32]byte, ok bool) {
+	l.at.Lock()
+	defer l.at.Unlock()
+	p := l.trail[index%trailLength]
+	return p.chain, p.applied == index
 }
 
 // Watch returns a bell that rings after the state may have changed. Rings that

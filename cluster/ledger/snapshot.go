@@ -95,6 +95,9 @@ func (l *Ledger) Restore(r io.Reader) error {
 	// Closed first: an open file cannot be replaced on every system.
 	err := l.db.Close()
 	l.db = nil
+	l.at.Lock()
+	l.trail = trail{}
+	l.at.Unlock()
 	if err == nil {
 		err = durable.Rename(temp, l.path)
 	}

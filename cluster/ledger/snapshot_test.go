@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -134,4 +135,55 @@ func TestReadersWhileRestoring(t *testing.T) {
 	}
 	close(stop)
 	readers.Wait()
+}
+
+// The chain value of each of the last entries is remembered, until a snapshot
+// of another history takes the state's place.
+func TestChainAt(t *testing.T) {
+	l, other := openAt(t, filepath.Join(t.TempDir(), "one")), openAt(t, filepath.Join(t.TempDir(), "other"))
+	var chains [][32]byte
+	for i := range uint64(3) {
+		data, err := Encode(Note{Activity: fax.Activity{At: 1, Who: "clerk", What: "look", Object: fmt.Sprint(i)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.ApplyBatch([]Entry{{Index: 10 + 2*i, Data: data}}); err != nil {
+			t.Fatal(err)
+		}
+		_, chain := l.Applied()
+		chains = append(chains, chain)
+	}
+	for i, want := range chains {
+		if got, ok := l.ChainAt(10 + 2*uint64(i)); !ok || got != want {
+			t.Errorf("at entry %d: %x, %v; want %x", 10+2*i, got, ok, want)
+		}
+	}
+	for _, index := range []uint64{9, 11, 15, 10 + trailLength} {
+		if got, ok := l.ChainAt(index); ok {
+			t.Errorf("at entry %d, which there is not: %x", index, got)
+		}
+	}
+	data, err := Encode(Note{Activity: fax.Activity{At: 1, Who: "clerk", What: "print"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.ApplyBatch([]Entry{{Index: 12, Data: data}, {Index: 20, Data: data}}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := other.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stream bytes.Buffer
+	_, err = s.WriteTo(&stream)
+	s.Release()
+	if err := errors.Join(err, l.Restore(&stream)); err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := l.ChainAt(12); ok {
+		t.Errorf("at entry 12 of the history that is no more: %x", got)
+	}
+	if _, ok := l.ChainAt(20); !ok {
+		t.Error("the place where the snapshot stands is not known")
+	}
 }

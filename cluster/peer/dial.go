@@ -21,7 +21,31 @@ func (m *Mux) Dial(ctx context.Context, name string, p Proto) (*Conn, error) {
 	if !ok {
 		return nil, fmt.Errorf("no node %q is known to be a member", name)
 	}
-	id := m.cfg.Identity
+	conn, err := dialNode(ctx, m.cfg.Identity, addr, name, func(fingerprint string) bool { return m.cfg.Member(name, fingerprint) }, p)
+	if err != nil {
+		return nil, err
+	}
+	conn.mux, conn.dialled = m, true
+	m.mu.Lock()
+	closed := m.closed
+	if !closed {
+		m.conns[conn] = struct{}{}
+	}
+	m.mu.Unlock()
+	if closed {
+		conn.Close()
+		return nil, net.ErrClosed
+	}
+	return conn, nil
+}
+
+// DialNode connects to a node by its address and the fingerprint of its
+// certificate, be it a member or not, from a program that has no open port.
+func DialNode(ctx context.Context, id *Identity, addr, name, fingerprint string, p Proto) (*Conn, error) {
+	return dialNode(ctx, id, addr, name, func(shown string) bool { return shown == fingerprint }, p)
+}
+
+func dialNode(ctx context.Context, id *Identity, addr, name string, right func(fingerprint string) bool, p Proto) (*Conn, error) {
 	conn, err := dial(ctx, addr, p, &tls.Config{
 		MinVersion:   tls.VersionTLS13,
 		Certificates: []tls.Certificate{id.Certificate()},
@@ -34,7 +58,7 @@ func (m *Mux) Dial(ctx context.Context, name string, p Proto) (*Conn, error) {
 				return err
 			case cluster != id.Cluster || peer != name:
 				return fmt.Errorf("%s is node %q of cluster %s, not %q; is the address right?", addr, peer, cluster, name)
-			case !m.cfg.Member(peer, Fingerprint(s.PeerCertificates[0].Raw)):
+			case !right(Fingerprint(s.PeerCertificates[0].Raw)):
 				return fmt.Errorf("the certificate of %q at %s is not the member's", name, addr)
 			}
 			return nil
@@ -43,18 +67,7 @@ func (m *Mux) Dial(ctx context.Context, name string, p Proto) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn.Peer, conn.mux, conn.dialled = name, m, true
-	conn.fingerprint = Fingerprint(conn.ConnectionState().PeerCertificates[0].Raw)
-	m.mu.Lock()
-	closed := m.closed
-	if !closed {
-		m.conns[conn] = struct{}{}
-	}
-	m.mu.Unlock()
-	if closed {
-		conn.Close()
-		return nil, net.ErrClosed
-	}
+	conn.Peer, conn.fingerprint = name, Fingerprint(conn.ConnectionState().PeerCertificates[0].Raw)
 	return conn, nil
 }
 

@@ -47,6 +47,15 @@ func libtiff(t *testing.T, tool string, args ...string) string {
 	return string(out)
 }
 
+// widePages are pages of all widths of T.4 up to 400 pels/inch, and of odd ones.
+func widePages() []*t4.Bitmap {
+	pages := []*t4.Bitmap{testPage(1, 1728, 300), testPage(2, 1725, 99)}
+	for i, width := range []int{2048, 2432, 2592, 3072, 3456, 3648, 4096, 4864, 1, 7, 9, 1001, 2623, 6001} {
+		pages = append(pages, testPage(uint64(3+i), width, 20))
+	}
+	return pages
+}
+
 func readAll(t *testing.T, path string) (pages []*t4.Bitmap, res []t4.Resolution) {
 	t.Helper()
 	data, err := os.ReadFile(path)
@@ -69,7 +78,7 @@ func readAll(t *testing.T, path string) (pages []*t4.Bitmap, res []t4.Resolution
 
 // TestLibtiffReads: libtiff finds the same pels in our files, and no fault.
 func TestLibtiffReads(t *testing.T) {
-	pages := []*t4.Bitmap{testPage(1, 1728, 300), testPage(2, 1725, 99)}
+	pages := widePages()
 	for name, opt := range codings {
 		dir := t.TempDir()
 		ours, theirs := filepath.Join(dir, "ours.tif"), filepath.Join(dir, "theirs.tif")
@@ -96,7 +105,7 @@ func TestLibtiffReads(t *testing.T) {
 
 // TestLibtiffWrites: we find the pels in every form that libtiff writes.
 func TestLibtiffWrites(t *testing.T) {
-	pages := []*t4.Bitmap{testPage(1, 1728, 300), testPage(2, 1725, 99)}
+	pages := widePages()
 	dir := t.TempDir()
 	ours := filepath.Join(dir, "ours.tif")
 	if err := os.WriteFile(ours, write(t, Options{}, t4.Standard, pages...), 0o600); err != nil {

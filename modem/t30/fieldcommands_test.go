@@ -19,7 +19,7 @@ func commandCases() []fieldCase {
 	documents := plainCall(3000, 2000)
 	documents.separate = 1
 	blocks := lt.Kind(lt.Caller, line.Block)
-	corrected := ecmCall(20000, 2000).damaged(echoes(), lt.When(lt.Nth(blocks, 1, 2, 3, 4), lt.BadFrames(0)))
+	corrected := ecmCall(20000, 2000).damaged(echoes(), lt.When(lt.Nth(blocks, 1, 2, 3, 4), lt.BadFrames(0, 1)))
 	busy := ecmCall(2000, 2000).damaged(echoes())
 	busy.slow = 2
 	beyond := ecmCall(2000).damaged(echoes(), lt.When(blocks, lt.BadFrames()))

@@ -48,7 +48,7 @@ func imageCases() []fieldCase {
 		c.receiver[dis.Prefer64] = 1
 		return c
 	}
-	four := func() lt.Damage { return lt.When(first(1, 2, 3, 4), lt.BadFrames(0)) }
+	four := func() lt.Damage { return lt.When(first(1, 2, 3, 4), lt.BadFrames(0, 1)) }
 	twice := func(t *lt.Transmission) { t.Signal.Frames = append(t.Signal.Frames[:1:1], t.Signal.Frames...) }
 	mixed := func(t *lt.Transmission) { slices.Reverse(t.Signal.Frames[:5]) }
 	short := func(t *lt.Transmission) { // without the zeros that fill the last frame
@@ -101,6 +101,11 @@ func imageCases() []fieldCase {
 		{number: 45, what: "more than 256 frames", by: []string{"TestCalls/two blocks", "TestCalls/exactly one block", "TestCalls/one octet more", "TSB-85 OREN09"}},
 		{number: 46, what: "ECM agreed, the page comes without", play: pageInsteadOfBlock},
 		{number: 46, what: "MMR without ECM", by: []string{"TestCalls/MMR without ECM"}},
+		{number: 47, what: "who loses the first frame of a burst gets it twice", call: ecmCall(20000).damaged(lt.When(blocks, lt.BadFrames(0))), want: want{confirmed: 1}, says: "block of 2 frames",
+			signals: []string{"PPS-EOP", "PPS-EOP", "PPS-EOP", "DCN"}},
+		{number: 47, what: "nobody else does", call: ecmCall(20000).damaged(lt.When(first(1), lt.BadFrames(0, 9, 10)), lt.When(first(2), lt.BadFrames(1))), want: want{confirmed: 1}, never: "block of 2 frames"},
+		{number: 47, what: "not before the second correction", call: ecmCall(20000).damaged(lt.When(first(1), lt.BadFrames(0))), want: want{confirmed: 1}, never: "block of 2 frames"},
+		{number: 47, what: "not in a block that is full", call: ecmCall(65536).damaged(lt.When(first(1, 2), lt.Garble)), want: want{confirmed: 1}, never: "block of 257 frames"},
 		{number: 47, what: "the first frame twice", call: ecmCall(20000, 70000).damaged(lt.When(blocks, twice)), want: want{confirmed: 2}, never: "PPR"},
 		{number: 47, what: "frames in another order", call: ecmCall(20000).damaged(lt.When(blocks, mixed)), want: want{confirmed: 1}, never: "PPR"},
 		{number: 48, what: "frames of 64 octets", call: small(16384, 16385, 100).damaged(lt.When(first(1), lt.BadFrames(7, 255))), want: want{confirmed: 3}, says: "PPR 7 255"},

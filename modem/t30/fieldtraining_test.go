@@ -57,7 +57,7 @@ func trainingCases() []fieldCase {
 		{number: 31, what: "after FTT TSI, DCS and long training again", call: ecmCall(2000).damaged(lt.When(lt.Nth(tcf, 1), lt.Garble)), want: want{confirmed: 1}, says: "FTT", signals: again},
 		{number: 32, what: "short after CFR, in every block and page", call: ecmCall(70000, 2000), want: want{confirmed: 2},
 			signals: []string{"TCF V.17 14400", "block V.17 14400 short", "PPS-NULL", "block V.17 14400 short", "PPS-MPS", "block V.17 14400 short"}},
-		{number: 32, what: "long after CTR, then short", call: ecmCall(20000).damaged(lt.When(lt.Nth(blocks, 1, 2, 3, 4, 5), lt.BadFrames(0))), want: want{confirmed: 1},
+		{number: 32, what: "long after CTR, then short", call: ecmCall(20000).damaged(lt.When(lt.Nth(blocks, 1, 2, 3, 4, 5), lt.BadFrames(0, 1))), want: want{confirmed: 1},
 			signals: []string{"CTC", "block V.17 14400", "PPS-EOP", "block V.17 14400 short"}},
 		{number: 32, what: "long after EOR", by: []string{"TestFieldCases/what follows EOR"}},
 		{number: 32, what: "long in the training behind a second DCS", call: plainCall(2000, 2000).damaged(lt.When(receiver(t30.MCF, 1), answer(t30.RTP))), want: want{confirmed: 2},

@@ -158,6 +158,12 @@ type frameMap [line.MaxBlock / 8]byte
 
 func (m *frameMap) set(i int)      { m[i/8] |= 1 << (i % 8) }
 func (m *frameMap) has(i int) bool { return m[i/8]>>(i%8)&1 != 0 }
+func (m *frameMap) first() (i int) {
+	for i < line.MaxBlock && !m.has(i) {
+		i++
+	}
+	return i
+}
 func (m *frameMap) String() string {
 	var b strings.Builder
 	n := 0

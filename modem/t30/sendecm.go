@@ -1,6 +1,7 @@
 package t30
 
 import (
+	"slices"
 	"time"
 
 	"github.com/faxmesh/faxmesh/modem/hdlc"
@@ -14,6 +15,7 @@ type partial struct {
 	frames  int      // frames it has
 	pending frameMap // frames to send
 	left    int      // how many
+	first   int      // the first of the last burst
 	pprs    int      // PPR since the block or the last CTC
 	empty   int      // PPR that asked for nothing
 	ctcs    int
@@ -39,7 +41,9 @@ func (s *sender) firstBurst() frameMap {
 	return all
 }
 
-// sendBlock says the frames asked for, then PPS.
+// sendBlock says the frames asked for, then PPS. There are receivers that lose the
+// first frame of every burst, and others that are confused by one that comes
+// twice: it does from the second correction on, if it was asked for again.
 func (s *sender) sendBlock(want frameMap) Order {
 	p := &s.part
 	p.pending, p.left = want, 0
@@ -50,6 +54,11 @@ func (s *sender) sendBlock(want frameMap) Order {
 			p.left++
 		}
 	}
+	first := want.first()
+	if (p.pprs >= doubleFrom || p.ctcs > 0) && first == p.first && p.left < line.MaxBlock {
+		burst = slices.Insert(burst, 0, burst[0])
+	}
+	p.first = first
 	for range 3 {
 		burst = append(burst, hdlc.Append(nil, false, byte(RCP)))
 	}

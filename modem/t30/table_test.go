@@ -173,7 +173,7 @@ func calls() []row {
 		{"ecm last MCF lost twice", with(ecm(2000), lt.When(receiver(t30.MCF, 1, 2), lt.Lose)), ok(1), false, ""},
 		{"ecm NULL MCF lost", with(ecm(70000), lt.When(receiver(t30.MCF, 1), lt.Lose)), ok(1), false, ""},
 		{"ecm PPR lost", with(ecm(20000), lt.When(lt.Nth(blocks, 1), lt.BadFrames(7)), lt.When(receiver(t30.PPR, 1), lt.Lose)), ok(1), false, ""},
-		{"ecm fourth PPR", with(ecm(20000), lt.When(lt.Nth(blocks, 1, 2, 3, 4), lt.BadFrames(0, 1))), ok(1), true, "CTC V.17 14400"},
+		{"ecm fourth PPR", with(ecm(20000), lt.When(lt.Nth(blocks, 1, 2, 3, 4), lt.BadFrames(0, 1, 2))), ok(1), true, "CTC V.17 14400"},
 		{"ecm slower by CTC", with(ecm(2000), lt.When(lt.Nth(blocks, 1, 2, 3, 4), lt.BadFrames())), ok(1), true, "CTC V.17 12000"},
 		{"ecm CTR lost", with(ecm(2000), lt.When(lt.Nth(blocks, 1, 2, 3, 4), lt.BadFrames()), lt.When(receiver(t30.CTR, 1), lt.Lose)), ok(1), false, ""},
 		{"ecm beyond correction", with(ecm(2000), lt.When(blocks, lt.BadFrames())), want{sent: status.ECMFailed, received: status.PageAbandoned, stored: []int{}}, false, "EOR-EOP"},

@@ -53,6 +53,7 @@ const (
 	maxDIS       = 16 // identifications before T1, should the clock stand still
 	maxRNR       = 64 // RR before T5, should the clock stand still
 	maxRepeats   = 2  // times a rejected page is sent again
+	doubleFrom   = 2  // PPR from which on the first frame of a burst may go twice
 	maxPPR       = 4  // PPR before CTC or giving up (T.30 Annex A.4.3)
 	maxCTC       = 8  // corrections continued for one partial page
 	maxFruitless = 64 // commands received since anything was gained by one

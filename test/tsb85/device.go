@@ -10,10 +10,7 @@ import (
 	"time"
 
 	"github.com/faxmesh/faxmesh/modem"
-	"github.com/faxmesh/faxmesh/modem/dis"
 	"github.com/faxmesh/faxmesh/modem/status"
-	"github.com/faxmesh/faxmesh/modem/t30"
-	"github.com/faxmesh/faxmesh/modem/t4"
 )
 
 // nonStandard is the NSF of the device: an unassigned provider of T.35.
@@ -144,47 +141,6 @@ func (d *device) result() (modem.Report, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.report, true
-}
-
-// checkSent looks whether a page that the device has sent is one of its document.
-func (d *device) checkSent(data []byte, s dis.Session) error {
-	data = slices.Clone(data)
-	t4.Reverse(data)
-	width := s.Format().Width
-	var got *t4.Bitmap
-	switch s.Coding() {
-	case "MMR":
-		got, _ = t4.DecodeMMR(data, width, t4.MaxRows) // if it is damaged it will differ
-	case "MR":
-		got, _ = t4.DecodeMR(data, width, t4.MaxRows)
-	default:
-		got, _ = t4.DecodeMH(data, width, t4.MaxRows)
-	}
-	if !slices.ContainsFunc(d.document, func(p modem.Page) bool { return got.Equal(p.Image) }) {
-		return fmt.Errorf("the page, of %d rows in %s, is none of its document", got.Height, s.Coding())
-	}
-	return nil
-}
-
-// checkConfirmed looks whether the device has stored the page that it confirms
-// with frame, as it was sent.
-func (p *player) checkConfirmed(frame []byte) error {
-	text := t30.Describe(frame)
-	if p.sent == nil || text != "MCF" && text != "RTP" {
-		return nil
-	}
-	m := p.sent
-	p.sent = nil
-	p.dut.mu.Lock()
-	defer p.dut.mu.Unlock()
-	n := len(p.dut.stored)
-	if n == 0 {
-		return fmt.Errorf("it sent %s for a page that it has not stored", text)
-	}
-	if m.whole && !p.dut.stored[n-1].Image.Equal(m.image) {
-		return fmt.Errorf("it sent %s for a page that differs from the one it stored", text)
-	}
-	return nil
 }
 
 // transcript is the device's view of the call, for people.

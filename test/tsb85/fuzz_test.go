@@ -10,11 +10,11 @@ func FuzzReadScripts(f *testing.F) {
 	f.Add(`<fax-tests><test-group><test name="X">` + paged + confirmed + left + `</test></test-group></fax-tests>`)
 	f.Add(`<fax-tests><test><repeat min="1" max="2"><step dir="R" type="HDLC" value="FF ..."/></repeat></test></fax-tests>`)
 	f.Fuzz(func(t *testing.T, text string) {
-		tests, err := readScripts(strings.NewReader(text))
+		all, err := readScripts(strings.NewReader(text))
 		if err != nil {
 			return
 		}
-		for _, test := range tests {
+		for _, test := range all.tests {
 			for _, s := range test.steps {
 				if s.min > maxNumber || s.max > maxNumber {
 					t.Errorf("repetitions %d to %d", s.min, s.max)

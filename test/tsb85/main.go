@@ -8,15 +8,19 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/faxmesh/faxmesh/modem"
 )
 
-// maxCall bounds one script: on the bare line it is wall time, under virtual time
-// that of the line.
-const maxCall = 20 * time.Minute
+// Bounds on one script: on the bare line of wall time, under virtual time of that of
+// the line, where a page whose rows take seconds takes long.
+const (
+	maxWall = 5 * time.Minute
+	maxCall = 2 * time.Hour
+)
 
 func main() {
 	args := os.Args[1:]
@@ -50,6 +54,7 @@ type bench struct {
 	images  *images
 	bubble  bubble
 	connect connect
+	limit   time.Duration
 }
 
 // result is what came of one script.
@@ -66,7 +71,7 @@ func run(args []string, virtual bubble, out, errs io.Writer) (bool, error) {
 	f := flag.NewFlagSet("tsb85", flag.ContinueOnError)
 	f.SetOutput(errs)
 	lineName := f.String("line", "bare", "what is between tester and engine: bare or class1")
-	dir := f.String("images", "../shared/conformance/etsi", "directory of the images that scripts name")
+	dir := f.String("images", "", "`DIR` of the images that scripts name (default: where the file says they are, or "+conformanceImages+")")
 	only := f.String("only", "", "play the script of this name alone")
 	asJSON := f.Bool("json", false, "print JSON lines")
 	if err := f.Parse(args); err != nil {
@@ -75,16 +80,17 @@ func run(args []string, virtual bubble, out, errs io.Writer) (bool, error) {
 	if f.NArg() != 1 {
 		return false, errors.New("name one file of scripts")
 	}
-	tests, err := load(f.Arg(0), *only)
+	all, err := load(f.Arg(0), *only)
 	if err != nil {
 		return false, err
 	}
-	b := bench{images: &images{dir: *dir, read: map[string][]modem.Page{}}}
+	tests := all.tests
+	b := bench{images: &images{dir: imageDir(*dir, f.Arg(0), all.images), read: map[string][]modem.Page{}}}
 	switch *lineName {
 	case "bare": // has a time of its own
-		b.connect, b.bubble = bare, func(f func()) { f() }
+		b.connect, b.bubble, b.limit = bare, func(f func()) { f() }, maxWall
 	case "class1":
-		b.connect, b.bubble = overClass1, virtual
+		b.connect, b.bubble, b.limit = overClass1, virtual, maxCall
 	default:
 		return false, fmt.Errorf("line %q is unknown; say bare or class1", *lineName)
 	}
@@ -105,34 +111,55 @@ func run(args []string, virtual bubble, out, errs io.Writer) (bool, error) {
 	return passed == len(tests), err
 }
 
-func load(name, only string) ([]test, error) {
+// conformanceImages is where the pages of the open scripts are.
+const conformanceImages = "../shared/conformance/etsi"
+
+// imageDir is where the images of a file of scripts are: as said, or as the file
+// says, if there is such a directory beside it.
+func imageDir(said, file, named string) string {
+	if said != "" {
+		return said
+	}
+	if beside := filepath.Join(filepath.Dir(file), filepath.FromSlash(named)); named != "" {
+		if info, err := os.Stat(beside); err == nil && info.IsDir() {
+			return beside
+		}
+	}
+	return conformanceImages
+}
+
+func load(name, only string) (scripts, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, err
+		return scripts{}, err
 	}
 	defer f.Close()
-	tests, err := readScripts(f)
+	all, err := readScripts(f)
 	if err != nil {
-		return nil, err
+		return scripts{}, err
 	}
 	if only == "" {
-		if len(tests) == 0 {
-			return nil, fmt.Errorf("%s holds no script", name)
+		if len(all.tests) == 0 {
+			return all, fmt.Errorf("%s holds no script", name)
 		}
-		return tests, nil
+		return all, nil
 	}
-	for _, t := range tests {
+	for _, t := range all.tests {
 		if t.name == only {
-			return []test{t}, nil
+			all.tests = []test{t}
+			return all, nil
 		}
 	}
-	return nil, fmt.Errorf("%s holds no script %q", name, only)
+	return all, fmt.Errorf("%s holds no script %q", name, only)
 }
 
 // play plays one script on a call of its own.
 func (b *bench) play(t test) result {
-	ctx, cancel := context.WithTimeout(context.Background(), maxCall)
+	ctx, cancel := context.WithTimeout(context.Background(), b.limit)
 	defer cancel()
+	if t.err != nil {
+		return result{Name: t.name, Deviation: t.err.Error()}
+	}
 	s, err := setUp(t, b.images)
 	var joint rig
 	if err == nil {

@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/faxmesh/faxmesh/modem"
+	"github.com/faxmesh/faxmesh/modem/dis"
 	"github.com/faxmesh/faxmesh/modem/hdlc"
 	"github.com/faxmesh/faxmesh/modem/line"
 	"github.com/faxmesh/faxmesh/modem/t30"
@@ -57,31 +60,67 @@ func (m *images) first(name string) (*t4.Bitmap, error) {
 	return p[0].Image, nil
 }
 
-// rtc is T.4's return to control: six EOLs.
-var rtc = []byte{0x00, 0x10, 0x01, 0x00, 0x10, 0x01, 0x00, 0x10, 0x01}
+// named is the image of a name; nil if there is none.
+func (m *images) named(name string) (*t4.Bitmap, error) {
+	if name == "" {
+		return nil, nil
+	}
+	return m.first(name)
+}
+
+// codings are the names that scripts may use for how a page is coded.
+var codings = map[string]string{
+	"MH": "MH", "T.4 1-D": "MH", "T.4-1D": "MH", "1D": "MH", "T4_1D": "MH",
+	"MR": "MR", "T.4 2-D": "MR", "T.4-2D": "MR", "2D": "MR", "T4_2D": "MR",
+	"MMR": "MMR", "T.6": "MMR", "T6": "MMR",
+}
+
+// codingOf is the coding that a script asks for, or that DCS does.
+func codingOf(name string, s dis.Session) (string, error) {
+	if name == "" {
+		return s.Coding(), nil
+	}
+	if c, ok := codings[strings.TrimSpace(name)]; ok {
+		return c, nil
+	}
+	return "", fmt.Errorf("compression %q is unknown; say MH, MR or MMR", name)
+}
 
 // coded codes a page in DTE order. Rows to be bad are too short for their width;
 // then all are coded in one dimension.
-func coded(b *t4.Bitmap, coding string, minBits int, bad map[int]bool) []byte {
+func coded(b *t4.Bitmap, coding string, minBits int, bad map[int]bool) ([]byte, error) {
 	var data []byte
 	switch {
+	case coding == "MMR" && len(bad) > 0:
+		return nil, errors.New("no row can be spoilt with T.6, which is not divided by rows")
 	case coding == "MMR":
 		data = t4.AppendMMR(nil, b)
+	case len(bad) > 0:
+		data = spoilt(b, coding == "MR", minBits, bad)
 	case coding == "MR":
 		data = t4.AppendMR(nil, b, t4.MROptions{K: 2, MinBits: minBits, RTC: true})
-	case len(bad) == 0:
-		data = t4.AppendMH(nil, b, t4.MHOptions{MinBits: minBits, RTC: true})
 	default:
-		for y := range b.Height {
-			row := &t4.Bitmap{Width: b.Width, Height: 1, Stride: b.Stride, Pix: b.Row(y)}
-			if bad[y] {
-				row = t4.NewBitmap(b.Width-100, 1)
-			}
-			data = t4.AppendMH(data, row, t4.MHOptions{MinBits: minBits})
-		}
-		data = append(data, rtc...)
+		data = t4.AppendMH(nil, b, t4.MHOptions{MinBits: minBits, RTC: true})
 	}
 	t4.Reverse(data)
+	return data, nil
+}
+
+// spoilt codes a page some of whose rows are too short.
+func spoilt(b *t4.Bitmap, twoD bool, minBits int, bad map[int]bool) []byte {
+	var data []byte
+	for y := range b.Height {
+		row := &t4.Bitmap{Width: b.Width, Height: 1, Stride: b.Stride, Pix: b.Row(y)}
+		if bad[y] {
+			row = t4.NewBitmap(b.Width-100, 1)
+		}
+		last := y == b.Height-1
+		if twoD {
+			data = t4.AppendMR(data, row, t4.MROptions{MinBits: minBits, RTC: last})
+		} else {
+			data = t4.AppendMH(data, row, t4.MHOptions{MinBits: minBits, RTC: last})
+		}
+	}
 	return data
 }
 

@@ -25,6 +25,13 @@ const (
 type test struct {
 	name  string
 	steps []step
+	err   error // what in it is not understood
+}
+
+// scripts is what a file holds.
+type scripts struct {
+	tests  []test
+	images string // directory of the images, as the file names it; may be empty
 }
 
 // step is one thing that the tester (T) does or expects of the device under
@@ -33,41 +40,84 @@ type step struct {
 	dir, kind string
 	attr      map[string]string
 	checks    []string // what the step is for, in words
+	line      int      // in its file
 
 	repeat   []step // steps to repeat instead
 	min, max int    // how often; max 0: no limit
 }
 
-// readScripts reads a file of the grammar fax-tests.
-func readScripts(r io.Reader) ([]test, error) {
-	d := xml.NewDecoder(io.LimitReader(r, maxScripts))
-	var tests []test
+// reader goes through a file of scripts.
+type reader struct {
+	*xml.Decoder
+	err error // what is not understood in the script under way
+}
+
+// readScripts reads a file of the grammar fax-tests. What is not understood
+// outside of scripts is an error; inside, it is an error of the script's.
+func readScripts(r io.Reader) (scripts, error) {
+	d := &reader{Decoder: xml.NewDecoder(io.LimitReader(r, maxScripts))}
+	var out scripts
+	var open []string
 	for {
 		tok, err := d.Token()
 		if err == io.EOF {
-			return tests, nil
+			return out, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read scripts: %w", err)
+			return out, fmt.Errorf("read scripts: %w", err)
 		}
-		start, ok := tok.(xml.StartElement)
-		if !ok || start.Name.Local != "test" {
-			continue
+		switch e := tok.(type) {
+		case xml.EndElement:
+			open = open[:len(open)-1]
+		case xml.StartElement:
+			parent := ""
+			if n := len(open); n > 0 {
+				parent = open[n-1]
+			}
+			if err := understood(e, parent); err != nil {
+				return out, fmt.Errorf("read scripts: line %d: %w", d.line(), err)
+			}
+			switch a := attributes(e); e.Name.Local {
+			case "test":
+				t, err := d.test(a["name"])
+				if err != nil {
+					return out, err
+				}
+				out.tests = append(out.tests, t)
+				continue
+			case "path":
+				if a["type"] != "IMAGE" {
+					return out, fmt.Errorf("read scripts: line %d: path %q is unknown", d.line(), a["type"])
+				}
+				out.images = a["value"]
+			}
+			open = append(open, e.Name.Local)
 		}
-		t := test{name: attributes(start)["name"]}
-		if t.steps, err = readSteps(d, 0); err != nil {
-			return nil, fmt.Errorf("read script %s: %w", t.name, err)
-		}
-		tests = append(tests, t)
 	}
 }
 
-// readSteps reads the content of a test or repeat element.
-func readSteps(d *xml.Decoder, depth int) ([]step, error) {
+func (d *reader) line() int {
+	n, _ := d.InputPos()
+	return n
+}
+
+// test reads the script whose element has begun.
+func (d *reader) test(name string) (test, error) {
+	d.err = nil
+	steps, err := d.steps("test", 0)
+	if err != nil {
+		return test{}, fmt.Errorf("read script %s: %w", name, err)
+	}
+	return test{name: name, steps: steps, err: d.err}, nil
+}
+
+// steps reads the content of a test or repeat element.
+func (d *reader) steps(parent string, depth int) ([]step, error) {
 	if depth > maxNesting {
-		return nil, fmt.Errorf("repetitions inside of each other, more than %d deep", maxNesting)
+		return nil, fmt.Errorf("line %d: repetitions inside of each other, more than %d deep", d.line(), maxNesting)
 	}
 	var steps []step
+	inside := []string{parent}
 	for {
 		tok, err := d.Token()
 		if err != nil {
@@ -75,33 +125,48 @@ func readSteps(d *xml.Decoder, depth int) ([]step, error) {
 		}
 		switch e := tok.(type) {
 		case xml.EndElement:
-			if e.Name.Local == "test" || e.Name.Local == "repeat" {
+			if inside = inside[:len(inside)-1]; len(inside) == 0 {
 				return steps, nil
 			}
 		case xml.StartElement:
+			at := d.line()
+			if err := understood(e, inside[len(inside)-1]); err != nil && d.err == nil {
+				d.err = fmt.Errorf("line %d: %w", at, err)
+			}
 			a := attributes(e)
 			switch e.Name.Local {
-			case "step":
-				steps = append(steps, step{dir: a["dir"], kind: a["type"], attr: a})
 			case "repeat":
-				s := step{kind: "REPEAT", attr: a}
-				if s.min, err = optional(a, "min"); err == nil {
-					s.max, err = optional(a, "max")
-				}
-				if err == nil {
-					s.repeat, err = readSteps(d, depth+1)
-				}
+				s, err := d.repetition(a, depth)
 				if err != nil {
 					return nil, err
 				}
 				steps = append(steps, s)
+				continue
+			case "step":
+				steps = append(steps, step{dir: a["dir"], kind: a["type"], attr: a, line: at})
 			case "check":
 				if n := len(steps); n > 0 && a["desc"] != "" {
 					steps[n-1].checks = append(steps[n-1].checks, a["desc"])
 				}
 			}
+			if inside = append(inside, e.Name.Local); len(inside) > maxNesting {
+				return nil, fmt.Errorf("line %d: elements inside of each other, more than %d deep", at, maxNesting)
+			}
 		}
 	}
+}
+
+// repetition reads a repeat element that has begun.
+func (d *reader) repetition(a map[string]string, depth int) (s step, err error) {
+	s = step{kind: "REPEAT", attr: a, line: d.line()}
+	if s.min, err = optional(a, "min"); err == nil {
+		s.max, err = optional(a, "max")
+	}
+	if err != nil {
+		return s, fmt.Errorf("line %d: %w", s.line, err)
+	}
+	s.repeat, err = d.steps("repeat", depth+1)
+	return s, err
 }
 
 func attributes(e xml.StartElement) map[string]string {

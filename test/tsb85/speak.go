@@ -3,19 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
+	"github.com/faxmesh/faxmesh/modem/hdlc"
 	"github.com/faxmesh/faxmesh/modem/line"
 	"github.com/faxmesh/faxmesh/modem/line/linetest"
-	"github.com/faxmesh/faxmesh/modem/t4"
 )
-
-// message is a page the tester has said.
-type message struct {
-	image *t4.Bitmap
-	whole bool // without damage
-}
 
 // Flags before a V.21 signal, where the script does not count them, and behind it.
 const (
@@ -30,30 +23,48 @@ const maxFrameSize = 256
 var speaks = map[string]bool{"PREAMBLE": true, "HDLC": true, "POSTAMBLE": true, "TCF": true, "MSG": true, "PP": true}
 
 // speak says the signal that begins with steps[0] and returns of how many steps
-// it is made. A V.21 signal goes from its preamble to its postamble.
+// it is made: those from its preamble to its postamble.
 func (p *player) speak(steps []step) (int, error) {
 	switch s := steps[0]; s.kind {
 	case "TCF":
 		return 1, p.sayTraining(s)
 	case "MSG":
 		return 1, p.sayPage(s)
-	case "PP":
-		return 1, p.sayBlock(s)
-	case "PREAMBLE":
-		if m := s.attr["modem"]; m != "" && m != "V.21" { // part of the block behind it
-			var err error
-			p.fast, err = s.rate()
-			return 1, err
-		}
 	}
 	n := 0
-	for n < len(steps) && steps[n].dir == "T" && (steps[n].kind == "PREAMBLE" || steps[n].kind == "HDLC" || steps[n].kind == "POSTAMBLE") {
+	for n < len(steps) && steps[n].dir == "T" && (steps[n].kind == "PREAMBLE" || steps[n].kind == "HDLC" || steps[n].kind == "PP" || steps[n].kind == "POSTAMBLE") {
 		n++
 		if steps[n-1].kind == "POSTAMBLE" {
 			break
 		}
 	}
+	rate, err := signalRate(steps[:n])
+	switch {
+	case err != nil:
+		return n, err
+	case rate != line.V21:
+		return n, p.sayBlock(steps[:n], rate)
+	}
 	return n, p.sayFrames(steps[:n])
+}
+
+// signalRate is the rate of the modem that the steps of one signal name.
+func signalRate(steps []step) (line.Rate, error) {
+	named, rate, err := "", line.V21, error(nil)
+	for _, s := range steps {
+		m := s.attr["modem"]
+		if m == "" || m == named {
+			continue
+		}
+		if named != "" {
+			return 0, fmt.Errorf("modems %q and %q in one signal", named, m)
+		}
+		if rate, err = s.rate(); err != nil {
+			return 0, err
+		}
+		named = m
+	}
+	return rate, nil
 }
 
 // flags is how long flags last at 300 bit/s.
@@ -75,6 +86,8 @@ func (p *player) sayFrames(steps []step) error {
 				n = preambleFlags
 			}
 			end += flags(n)
+		case "PP":
+			return errors.New("no PREAMBLE step before it names its modem")
 		case "HDLC":
 			frame, _, err := octets(s.attr["value"])
 			if err != nil {
@@ -86,7 +99,7 @@ func (p *player) sayFrames(steps []step) error {
 				Start: start, End: end, Bad: bad,
 				Signal: line.Signal{Kind: line.Frames, Rate: line.V21, Frames: [][]byte{frame}},
 			})
-			if !bad {
+			if !bad && hdlc.Valid(frame) {
 				err = p.noteSaid(frame)
 			}
 			if err != nil {
@@ -134,6 +147,9 @@ func (p *player) sayTraining(s step) error {
 	if err != nil {
 		return err
 	}
+	if _, given := s.attr["value"]; !given { // 1.5 s (T.30 5.3.6.1.3)
+		n = rate.BitsPerSecond() * 3 / 16
+	}
 	bad, err := s.number("pattern")
 	if err != nil {
 		return err
@@ -158,47 +174,95 @@ func (p *player) sayPage(s step) error {
 	if err != nil {
 		return err
 	}
-	p.sent = &message{image: image, whole: len(bad) == 0}
-	return p.sayImage(line.Signal{Kind: line.Page, Rate: rate, Short: rate.V17(), Data: coded(image, p.session.Coding(), minBits, bad)})
-}
-
-// sayBlock says a partial page. A frame in crc_error is numbered from the
-// beginning of the page and spoilt.
-func (p *player) sayBlock(s step) error {
-	rate := p.fast
-	if rate == line.V21 {
-		return errors.New("no PREAMBLE step before it names its modem")
-	}
-	image, err := p.images.first(s.attr["value"])
+	coding, err := codingOf(s.attr["compression"], p.session)
 	if err != nil {
 		return err
+	}
+	data, err := coded(image, coding, minBits, bad)
+	if err != nil {
+		return err
+	}
+	p.said.page = &message{image: image, coded: data, bad: bad}
+	return p.sayImage(line.Signal{Kind: line.Page, Rate: rate, Short: rate.V17(), Data: data})
+}
+
+// sayBlock says a partial page: that of an image, or frame by frame.
+func (p *player) sayBlock(steps []step, rate line.Rate) error {
+	var frames [][]byte
+	var bad []bool
+	for _, s := range steps {
+		switch s.kind {
+		case "PP":
+			all, spoilt, err := p.partialPage(s)
+			if err != nil {
+				return err
+			}
+			frames, bad = append(frames, all...), append(bad, spoilt...)
+		case "HDLC":
+			frame, _, err := octets(s.attr["value"])
+			if err != nil {
+				return err
+			}
+			_, spoilt := s.attr["crc_error"]
+			frames, bad = append(frames, frame), append(bad, spoilt)
+			if p.said.page == nil {
+				p.said.page = &message{ecm: true, coded: []byte(nil)}
+			}
+		}
+	}
+	if len(frames) == 0 { // the image behind a preamble of its own
+		return errors.New("no image behind the PREAMBLE of its modem")
+	}
+	signal := line.Signal{Kind: line.Block, Rate: rate, Short: rate.V17() && !p.long, Frames: frames}
+	p.long = false
+	took := linetest.Duration(signal)
+	signal.Frames = nil
+	for i, f := range frames {
+		if !bad[i] {
+			signal.Frames = append(signal.Frames, f)
+		}
+	}
+	p.said.take(signal.Frames)
+	start := p.Now()
+	return p.put(linetest.Piece{Start: start, End: start + took, Signal: signal})
+}
+
+// partialPage is the frames of a partial page. One in crc_error is numbered from
+// the beginning of the page and spoilt.
+func (p *player) partialPage(s step) (frames [][]byte, spoilt []bool, err error) {
+	image, err := p.images.first(s.attr["value"])
+	if err != nil {
+		return nil, nil, err
 	}
 	var minBits, number, size int
 	for key, v := range map[string]*int{"min_bits": &minBits, "block": &number, "frame_size": &size} {
 		if *v, err = s.number(key); err != nil {
-			return err
+			return nil, nil, err
 		}
 	}
 	if size == 0 {
-		size = maxFrameSize
+		size = p.session.FrameSize()
 	}
 	if size > maxFrameSize {
-		return fmt.Errorf("frame_size=%d: ECM has 256 or 64", size)
+		return nil, nil, fmt.Errorf("frame_size=%d: ECM has 256 or 64", size)
 	}
 	bad, err := s.numbers("crc_error")
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	frames := block(coded(image, p.session.Coding(), minBits, nil), number, size)
-	signal := line.Signal{Kind: line.Block, Rate: rate, Short: rate.V17(), Frames: frames}
-	took := linetest.Duration(signal)
-	signal.Frames = slices.Clone(frames)
-	for i := len(frames) - 1; i >= 0; i-- {
-		if bad[number*line.MaxBlock+i] {
-			signal.Frames = slices.Delete(signal.Frames, i, i+1)
-		}
+	coding, err := codingOf(s.attr["compression"], p.session)
+	if err != nil {
+		return nil, nil, err
 	}
-	p.sent = nil
-	start := p.Now()
-	return p.put(linetest.Piece{Start: start, End: start + took, Signal: signal})
+	data, err := coded(image, coding, minBits, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	p.said.page = &message{image: image, coded: data, ecm: true}
+	frames = block(data, number, size)
+	spoilt = make([]bool, len(frames))
+	for i := range frames {
+		spoilt[i] = bad[number*line.MaxBlock+i]
+	}
+	return frames, spoilt, nil
 }

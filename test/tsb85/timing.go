@@ -17,21 +17,43 @@ import (
 // rangeText finds the two times in a check like "preamble is 850ms to 1150ms".
 var rangeText = regexp.MustCompile(`([\d.]+) ?(m?s) (?:to|and) ([\d.]+) ?(m?s)`)
 
-// checkTiming holds a frame that came against the times in the words of the
-// step's checks: the length of its preamble, or the time since the signal before.
-func (p *player) checkTiming(s step, piece linetest.Piece) error {
+// timing is when the signals that were heard began and ended.
+type timing struct {
+	signal time.Duration // when the signal under way began
+	last   time.Duration // when the last piece ended
+	quiet  time.Duration // when the signal before the one under way ended
+}
+
+// heard takes down a piece.
+func (t *timing) heard(p linetest.Piece) {
+	if p.Start > t.last {
+		t.quiet, t.signal = t.last, p.Start
+	}
+	t.last = p.End
+}
+
+// check holds a piece that came against the times in the words of the step's
+// checks: the length of its preamble, that of a training check, or the time since
+// the signal before.
+func (t *timing) check(s step, piece linetest.Piece) error {
 	for _, desc := range s.checks {
 		low, high, ok := timeRange(desc)
 		if !ok {
 			continue
 		}
-		got := p.signal - p.quiet
-		if strings.Contains(desc, "preamble") {
-			if p.signal != piece.Start { // it was the first frame that had it
+		got := t.signal - t.quiet
+		switch {
+		case strings.Contains(desc, "preamble"):
+			if t.signal != piece.Start || piece.Signal.Kind != line.Frames { // it was the first frame that had it
 				continue
 			}
 			got = piece.End - piece.Start - flags(len(piece.Signal.Frames[0])+3)
-		} else if p.quiet == 0 { // behind a tone, which is not seen here
+		case strings.Contains(desc, "TCF is"):
+			if piece.Signal.Kind != line.Training {
+				continue
+			}
+			got = time.Duration(len(piece.Signal.Data)) * 8 * time.Second / time.Duration(piece.Signal.Rate.BitsPerSecond())
+		case t.quiet == 0: // behind a tone, which is not seen here
 			continue
 		}
 		if got < low || got > high {
@@ -65,10 +87,10 @@ func timeRange(desc string) (low, high time.Duration, ok bool) {
 const eolZeros = 11
 
 // checkRows looks whether each row of a page without ECM takes the time that DCS
-// promises (T.4 clause 4.1.2).
-func checkRows(data []byte, s dis.Session) error {
+// promises (T.4 clause 4.1.2), and the bits that the script wants.
+func checkRows(data []byte, s dis.Session, least int) error {
 	rate, _ := s.LineRate()
-	least := rate.BitsPerSecond() * int(s.MinScanTime().Milliseconds()) / 1000
+	least = max(least, rate.BitsPerSecond()*int(s.MinScanTime().Milliseconds())/1000)
 	zeros, row, last := 0, 0, -1
 	for i := range len(data) * 8 {
 		if data[i/8]>>(i%8)&1 == 0 {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/faxmesh/faxmesh/modem"
 	"github.com/faxmesh/faxmesh/modem/status"
@@ -134,4 +136,107 @@ func TestClose(t *testing.T) {
 	if err := s.Reset(ctx); !errors.Is(err, ErrUnplugged) || !s.modems[1].closed {
 		t.Error("a closed plug can be opened again")
 	}
+}
+
+// A port in which the system hangs holds nobody up for ever, is not opened twice
+// at a time, and is used when it comes back after all.
+func TestPortHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release, opened := make(chan struct{}), 0
+		m := &brittle{}
+		p := New(func(context.Context) (modem.Modem, error) {
+			opened++
+			<-release
+			return m, nil
+		})
+		begun := time.Now()
+		if err := p.Reset(t.Context()); !errors.Is(err, ErrHangs) || time.Since(begun) > time.Minute {
+			t.Errorf("%v after %v", err, time.Since(begun))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := p.Reset(ctx); !errors.Is(err, ErrHangs) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("again: %v", err)
+		}
+		if _, err := p.WaitRing(t.Context()); !errors.Is(err, ErrUnplugged) {
+			t.Errorf("meanwhile: %v", err)
+		}
+		close(release)
+		if err := p.Reset(t.Context()); err != nil || opened != 1 {
+			t.Errorf("when it is there: %v, opened %d times", err, opened)
+		}
+		if _, err := p.WaitRing(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// An opening that was interrupted says nothing about the next one.
+func TestInterruptedOpening(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &brittle{}
+		p := New(func(ctx context.Context) (modem.Modem, error) { return m, ctx.Err() })
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := p.Reset(ctx); !errors.Is(err, context.Canceled) || errors.Is(err, ErrHangs) {
+			t.Errorf("interrupted: %v", err)
+		}
+		synctest.Wait()
+		if err := p.Reset(t.Context()); err != nil {
+			t.Errorf("then: %v", err)
+		}
+	})
+}
+
+// slowToClose is a modem whose port hangs when it is closed.
+type slowToClose struct {
+	brittle
+	release chan struct{}
+}
+
+func (s *slowToClose) Close() error { <-s.release; return nil }
+
+func TestCloseHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &slowToClose{release: make(chan struct{})}
+		defer close(m.release)
+		p := New(func(context.Context) (modem.Modem, error) { return m, nil })
+		if err := p.Reset(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		m.broken = true
+		if err := p.Reset(t.Context()); !errors.Is(err, ErrHangs) || !errors.Is(err, errBroken) {
+			t.Errorf("reset: %v", err)
+		}
+		q := New(func(context.Context) (modem.Modem, error) { return m, nil })
+		m.broken = false
+		if err := q.Reset(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := q.Close(); !errors.Is(err, ErrHangs) {
+			t.Errorf("close: %v", err)
+		}
+		if err := p.Close(); err != nil {
+			t.Errorf("closing what is not open: %v", err)
+		}
+	})
+}
+
+// A plug that is closed while its port hangs leaves no modem open.
+func TestCloseWhileOpening(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		m := &brittle{}
+		p := New(func(context.Context) (modem.Modem, error) { <-release; return m, nil })
+		reset := make(chan error, 1)
+		go func() { reset <- p.Reset(t.Context()) }()
+		synctest.Wait()
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+		close(release)
+		if err := <-reset; !errors.Is(err, ErrUnplugged) || !m.closed {
+			t.Errorf("%v, closed %v", err, m.closed)
+		}
+	})
 }

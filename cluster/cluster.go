@@ -54,6 +54,8 @@ type Options struct {
 	Timeouts consensus.Timeouts // of the agreement, the shortest; they grow with the round trips
 	Logger   *slog.Logger
 
+	IslandAfter time.Duration // without a leader; DefaultIslandAfter if 0
+
 	Admin     string // Init: login name of the first administrator
 	AdminHash string // and the argon2id hash of the password, as a PHC string
 }
@@ -87,6 +89,7 @@ type Cluster struct {
 	gossip  *gossip.Gossip
 	replica *replica.Replica
 	journal *journal.Journal
+	island  *island
 	bells   bells
 	life     lifetime
 }
@@ -174,6 +177,8 @@ func Open(ctx context.Context, opt Options) (_ *Cluster, err error) {
 	c.life.work.Go(c.seeToVoters)
 	c.life.work.Go(c.serveJoins)
 	c.life.work.Go(c.keepPace)
+	c.life.work.Go(c.mindIsland)
+	c.life.work.Go(c.tellKept)
 	return c, ctx.Err()
 }
 
@@ -212,6 +217,9 @@ func (c *Cluster) openStores(dir string) (err error) {
 		return err
 	}
 	c.life.opened(c.journal.Close)
+	if err := c.openIsland(dir); err != nil {
+		return err
+	}
 	c.table = presence.New(c.id.Name, uint64(fax.At(time.Now())))
 	return nil
 }

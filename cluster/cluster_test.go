@@ -56,7 +56,7 @@ func (w *town) logger() *slog.Logger {
 
 func (w *town) open(name, listen string) *Cluster {
 	w.t.Helper()
-	c, err := Open(w.t.Context(), Options{Dir: w.dirs[name], Name: name, PeerListen: listen, ClientAddr: "127.0.0.1:7488",
+	c, err := Open(w.t.Context(), Options{Dir: w.dirs[name], Name: name, PeerListen: listen, ClientAddr: "127.0.0.1:7488", IslandAfter: 2500 * time.Millisecond,
 		Timeouts: consensus.Timeouts{Heartbeat: 1500 * time.Millisecond, Election: 1500 * time.Millisecond, Lease: 1500 * time.Millisecond}, Logger: w.logger()})
 	if err != nil {
 		w.t.Fatalf("open %s: %v", name, err)

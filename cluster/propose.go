@@ -35,7 +35,23 @@ var errOutcome = errors.New("whether the change was made is not known")
 // gives the refusal, with its kind. Unavailable means that there is no majority
 // to ask, or that the answer got lost; the text says which. A command is
 // proposed again after a lost answer only if a repetition does no harm.
+//
+// A node that is cut off takes alone what it may, and refuses the rest.
 func (c *Cluster) Propose(ctx context.Context, cmd ledger.Command) (ledger.Result, error) {
+	if res, err := c.alone(cmd, false); !errors.Is(err, errAshore) {
+		return res, err
+	}
+	return c.agreeOr(ctx, cmd, true)
+}
+
+// agree is Propose, never alone.
+func (c *Cluster) agree(ctx context.Context, cmd ledger.Command) (ledger.Result, error) {
+	return c.agreeOr(ctx, cmd, false)
+}
+
+// agreeOr proposes; if this node is found to be cut off meanwhile, it goes on
+// alone where it may.
+func (c *Cluster) agreeOr(ctx context.Context, cmd ledger.Command, alone bool) (ledger.Result, error) {
 	data, err := ledger.Encode(cmd)
 	if err != nil {
 		return ledger.Result{}, err
@@ -45,8 +61,9 @@ func (c *Cluster) Propose(ctx context.Context, cmd ledger.Command) (ledger.Resul
 	}
 	ctx, cancel := context.WithTimeout(ctx, ProposeTime)
 	defer cancel()
-	res, err := c.proposeUntil(ctx, data, repeatable(cmd))
-	if err != nil {
+	p := proposal{cmd: cmd, data: data, repeatable: repeatable(cmd), alone: alone}
+	res, err := c.proposeUntil(ctx, &p)
+	if p.taken || err != nil {
 		return res, err
 	}
 	if err := c.caughtUp(ctx, res.Index); err != nil {
@@ -58,16 +75,30 @@ func (c *Cluster) Propose(ctx context.Context, cmd ledger.Command) (ledger.Resul
 	return res, nil
 }
 
+// proposal is a command on its way to be agreed on.
+type proposal struct {
+	cmd        ledger.Command
+	data       []byte
+	repeatable bool
+	alone      bool // this node may take it alone
+	unsure     bool // a try had no answer
+	taken      bool // alone
+}
+
 // proposeUntil tries until there is an answer, ctx ends, or another try could
 // do harm.
-func (c *Cluster) proposeUntil(ctx context.Context, data []byte, repeatable bool) (ledger.Result, error) {
+func (c *Cluster) proposeUntil(ctx context.Context, p *proposal) (ledger.Result, error) {
 	hint := ""
 	for {
-		res, leader, err := c.proposeOnce(ctx, data, repeatable, hint)
+		res, leader, err := c.proposeOnce(ctx, p.data, p.repeatable, hint)
+		if errors.Is(err, errOutcome) {
+			p.unsure = true
+			c.remember(p.cmd)
+		}
 		switch {
 		case err == nil:
 			return res, nil
-		case errors.Is(err, errOutcome) && !repeatable:
+		case errors.Is(err, errOutcome) && !p.repeatable:
 			return res, fax.Errorf(fax.Unavailable, "the leader has changed or could not be reached meanwhile; look whether the change was made before trying again")
 		case !errors.Is(err, errOutcome) && !errors.Is(err, errNoLeader):
 			return res, err
@@ -75,6 +106,12 @@ func (c *Cluster) proposeUntil(ctx context.Context, data []byte, repeatable bool
 		hint = leader
 		if c.life.ctx.Err() != nil {
 			return res, fax.Errorf(fax.Unavailable, "node %s is stopping", c.id.Name)
+		}
+		if p.alone {
+			if res, err := c.alone(p.cmd, p.unsure); !errors.Is(err, errAshore) {
+				p.taken = true
+				return res, err
+			}
 		}
 		if pause(ctx, electionStep) != nil {
 			return res, fax.Errorf(fax.Unavailable, "there is no majority of nodes to agree; node %s has tried and goes on alone: %v", c.id.Name, err)
@@ -181,7 +218,8 @@ func (c *Cluster) caughtUp(ctx context.Context, index uint64) error {
 func repeatable(cmd ledger.Command) bool {
 	switch cmd.(type) {
 	case ledger.SetRights, ledger.PutNode, ledger.PutToken, ledger.SpendToken, ledger.PutDialRule, ledger.PutRoute,
-		ledger.Submit, ledger.Progress, ledger.Finish, ledger.Receive, ledger.AssignFax, ledger.EndSession:
+		ledger.Submit, ledger.Progress, ledger.Finish, ledger.Receive, ledger.AssignFax, ledger.EndSession,
+		ledger.Import, ledger.Ashore:
 		return true
 	}
 	return false

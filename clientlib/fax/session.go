@@ -25,13 +25,14 @@ type Session struct {
 	ID      string `msgpack:"id" json:"id"`
 	Account string `msgpack:"a" json:"account"`
 	Rights  Rights `msgpack:"r" json:"rights"`
-	Home    string `msgpack:"h" json:"home"`    // node that took the login
-	Token   string `msgpack:"t" json:"-"`       // signed; opens the session again at any node
-	Secret  string `msgpack:"s" json:"-"`       // what a node says first on the notification port
-	Expires Millis `msgpack:"x" json:"expires"` // of the token
-	Last    uint64 `msgpack:"l" json:"last"`    // number of the account's newest event
-	Nodes   []Node `msgpack:"n" json:"nodes"`   // where else to go when this node dies
-	Cluster string `msgpack:"c" json:"cluster"` // id of the cluster
+	Home    string `msgpack:"h" json:"home"`                                  // node that took the login
+	Token   string `msgpack:"t" json:"-"`                                     // signed; opens the session again at any node
+	Secret  string `msgpack:"s" json:"-"`                                     // what a node says first on the notification port
+	Expires Millis `msgpack:"x" json:"expires"`                               // of the token
+	Last    uint64 `msgpack:"l" json:"last"`                                  // number of the account's newest event
+	Newest  uint64 `msgpack:"lt,omitempty" json:"newest_tentative,omitempty"` // number of its newest tentative event at this node
+	Nodes   []Node `msgpack:"n" json:"nodes"`                                 // where else to go when this node dies
+	Cluster string `msgpack:"c" json:"cluster"`                               // id of the cluster
 }
 
 // Order is what a clerk hands in: this document, to this number. The document
@@ -42,6 +43,10 @@ type Order struct {
 	Number    string `msgpack:"n"`
 	Title     string `msgpack:"t"`
 	NotBefore Millis `msgpack:"b,omitempty"`
+	// Again: a server was asked before and its answer got lost. One that is cut
+	// off from the others then does not dial the fax before it knows that they
+	// do not.
+	Again bool `msgpack:"r,omitempty"`
 }
 
 // JobFilter narrows a list of jobs.
@@ -58,4 +63,7 @@ type NodeStatus struct {
 	Voter  bool        `msgpack:"v" json:"voter"`
 	Leader bool        `msgpack:"l" json:"leader"`
 	Lines  []LineState `msgpack:"li" json:"lines"`
+	// Alone is since when the node is cut off from the majority of the servers,
+	// 0 if it is not; only the node itself knows.
+	Alone Millis `msgpack:"al,omitempty" json:"alone,omitempty"`
 }

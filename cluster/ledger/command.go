@@ -118,9 +118,11 @@ type (
 // Outgoing faxes.
 type (
 	// Submit files a job. A job of the same id and owner is the same submit
-	// repeated: the result is the job as it stands.
+	// repeated: the result is the job as it stands. Again: another node may have
+	// been asked before, so that a node that is cut off must not dial it.
 	Submit struct {
-		Job fax.Job `msgpack:"j"`
+		Job   fax.Job `msgpack:"j"`
+		Again bool    `msgpack:"a,omitempty"`
 	}
 	// Assign leases the next attempt of a queued job to a node and a line.
 	// Refused (Conflict) unless the job is queued and Attempt is Tries+1.

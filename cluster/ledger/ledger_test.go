@@ -104,7 +104,7 @@ func account(name string, r fax.Rights) AddAccount {
 }
 
 func job(id, owner string, pages int) Submit {
-	return Submit{fax.Job{ID: id, Owner: owner, Number: "+49 30 1", Title: "t", Home: "north", Submitted: 1000,
+	return Submit{Job: fax.Job{ID: id, Owner: owner, Number: "+49 30 1", Title: "t", Home: "north", Submitted: 1000,
 		Source: fax.Document{Hash: hashOf(1), Size: 9}, Fax: fax.Document{Hash: hashOf(2), Size: 10, Pages: pages}}}
 }
 

@@ -314,6 +314,9 @@ func (k *keeper) take(p []byte) (more bool) {
 		k.data = append(k.data, p...)
 		return k.want != line.Page || k.scan(p)
 	}
+	if len(k.frames) == 0 {
+		k.data = append(k.data, p...)
+	}
 	for _, f := range k.decoder.Feed(p) {
 		k.keep(f)
 	}
@@ -340,7 +343,7 @@ func (k *keeper) scan(p []byte) (lately bool) {
 
 func (k *keeper) keep(f hdlc.Frame) {
 	if f.Good && len(k.frames) < maxKept {
-		k.frames = append(k.frames, f.Data)
+		k.frames, k.data = append(k.frames, f.Data), nil
 	}
 }
 

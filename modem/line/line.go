@@ -102,7 +102,8 @@ type Heard struct {
 	Kind HeardKind
 	// Good is true if the frame check sequence of a Frame was right.
 	Good bool
-	// Data: octets of a Frame (address to FIF), of a Page, or of a Training.
+	// Data: octets of a Frame (address to FIF), of a Page, or of a Training; of
+	// what came in place of a Block if there is no good frame in it.
 	Data []byte
 	// Frames: those of a Block whose FCS was right, in the order received.
 	Frames [][]byte

@@ -100,6 +100,8 @@ func imageCases() []fieldCase {
 		{number: 45, what: "more than 256 pages", by: []string{"TestCalls/three hundred pages"}},
 		{number: 45, what: "more than 256 frames", by: []string{"TestCalls/two blocks", "TestCalls/exactly one block", "TestCalls/one octet more", "TSB-85 OREN09"}},
 		{number: 46, what: "ECM agreed, the page comes without", play: pageInsteadOfBlock},
+		{number: 46, what: "ECM agreed, a page in T.6 comes without", play: pageInT6InsteadOfBlock},
+		{number: 46, what: "ECM agreed, what comes without is no page", play: badPageInsteadOfBlock},
 		{number: 46, what: "MMR without ECM", by: []string{"TestCalls/MMR without ECM"}},
 		{number: 47, what: "who loses the first frame of a burst gets it twice", call: ecmCall(20000).damaged(lt.When(blocks, lt.BadFrames(0))), want: want{confirmed: 1}, says: "block of 2 frames",
 			signals: []string{"PPS-EOP", "PPS-EOP", "PPS-EOP", "DCN"}},
@@ -115,6 +117,7 @@ func imageCases() []fieldCase {
 		{number: 49, what: "a whole block unreadable at 7200 bit/s", call: slower.damaged(lt.When(first(1), lt.Garble)), want: want{confirmed: 2}, says: "PPR 0-255"},
 		{number: 50, what: "a page without end", play: endlessPage},
 		{number: 50, what: "a page without lines", by: []string{"modem/class1.TestPageWithoutLines"}},
+		{number: 50, what: "an hour of lines", by: []string{"modem/class1.TestPageWithoutEnd"}},
 	}
 }
 
@@ -248,9 +251,31 @@ func busyForEver(t *testing.T) {
 	}
 }
 
-// pageInsteadOfBlock is a sender that forgets what its DCS said. What it sends
-// cannot be received, so nothing is confirmed.
+// pageInsteadOfBlock is a sender that forgets what its DCS said. The page is
+// there all the same; it is received as pages without ECM are.
 func pageInsteadOfBlock(t *testing.T) {
+	want := [][]byte{octets(1, 3000), octets(2, 2000)}
+	out := ecmCall(3000).against(t, lt.Caller, func(p *peer) {
+		s := p.setUp(without(everything(), dis.MMR), line.V29x9600)
+		p.page(s, want[0])
+		p.say(t30.MPS)
+		p.expect(t30.MCF, soon)
+		p.pause(3 * time.Second)
+		p.say(t30.MPS) // MCF was lost
+		p.expect(t30.MCF, soon)
+		p.page(s, want[1])
+		p.say(t30.EOP)
+		p.expect(t30.MCF, soon)
+		p.say(t30.DCN)
+	})
+	same(t, out.stored, want)
+	if out.received.Status != status.OK {
+		t.Errorf("ended %v", out.received.Status)
+	}
+}
+
+// pageInT6InsteadOfBlock cannot be told from a damaged one: nothing is confirmed.
+func pageInT6InsteadOfBlock(t *testing.T) {
 	out := ecmCall(3000).against(t, lt.Caller, func(p *peer) {
 		s := p.setUp(everything(), line.V29x9600)
 		p.page(s, octets(1, 3000))
@@ -258,6 +283,22 @@ func pageInsteadOfBlock(t *testing.T) {
 			p.say(t30.EOP)
 			p.silent(3 * time.Second)
 		}
+		p.say(t30.DCN)
+	})
+	if out.received.Status != status.SenderLeft || len(out.stored) != 0 {
+		t.Errorf("ended %v with %d pages", out.received.Status, len(out.stored))
+	}
+}
+
+// badPageInsteadOfBlock is judged as any page without ECM.
+func badPageInsteadOfBlock(t *testing.T) {
+	c := ecmCall(3000)
+	c.quality = []t30.Quality{{Rows: 100, BadRows: 20}}
+	out := c.against(t, lt.Caller, func(p *peer) {
+		s := p.setUp(without(everything(), dis.MMR), line.V29x9600)
+		p.page(s, octets(1, 3000))
+		p.say(t30.EOP)
+		p.expect(t30.RTN, soon)
 		p.say(t30.DCN)
 	})
 	if out.received.Status != status.SenderLeft || len(out.stored) != 0 {

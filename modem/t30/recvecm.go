@@ -23,9 +23,13 @@ type burst struct {
 
 // takeBurst keeps the frames that are not there yet. Their order means nothing,
 // the last one of a page may be short.
-func (r *receiver) takeBurst(frames [][]byte) {
+func (r *receiver) takeBurst(heard line.Heard) {
 	r.burst.fresh = true
-	for _, f := range frames {
+	r.in.plain, r.in.ended = nil, r.now
+	if len(heard.Frames) == 0 && len(heard.Data) <= line.MaxPage {
+		r.in.plain = bytes.Clone(heard.Data)
+	}
+	for _, f := range heard.Frames {
 		fif := hdlc.FIF(f)
 		if fcfOf(f) != FCD || len(fif) < 2 || len(fif)-1 > maxFrameData {
 			continue

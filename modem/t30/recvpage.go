@@ -3,6 +3,7 @@ package t30
 import (
 	"time"
 
+	"github.com/faxmesh/faxmesh/modem/dis"
 	"github.com/faxmesh/faxmesh/modem/line"
 	"github.com/faxmesh/faxmesh/modem/status"
 )
@@ -11,9 +12,10 @@ import (
 // did not come is never confirmed: a command without a page before it is
 // answered as before only if it repeats one whose response was lost.
 func (r *receiver) postMessage(f FCF) Order {
-	switch {
-	case r.ecm():
+	if r.ecm() && !r.withoutFrames() && !r.repeated(f) {
 		return r.ignore(f)
+	}
+	switch {
 	case r.in.heard:
 		asked := r.now
 		late := asked-r.in.ended > commandDue
@@ -35,6 +37,17 @@ func (r *receiver) postMessage(f FCF) Order {
 	}
 	r.trans.decide(r.now, "no page before this %v", f)
 	return r.pageMissed(f)
+}
+
+// withoutFrames takes what came in place of a partial page for a page: there are
+// senders that agree on ECM and forget it. In T.6 nothing would tell damage.
+func (r *receiver) withoutFrames() bool {
+	if r.in.plain == nil || r.session[dis.MMR] != 0 || len(r.in.data) > 0 {
+		return false
+	}
+	r.in.data, r.in.plain, r.in.heard = r.in.plain, nil, true
+	r.burst.fresh = false
+	return true
 }
 
 // repeated reports whether a command behind no page is the last one again. Behind

@@ -226,7 +226,8 @@ func (p Piece) heard(l line.Listen) line.Heard {
 	if s.Kind == line.Frames && !p.Garbled {
 		return line.Heard{Kind: line.Frame, Good: !p.Bad, Data: s.Frames[0]}
 	}
-	if p.Garbled || s.Kind != l.Want || s.Rate != l.Rate || s.Short != l.Short {
+	instead := l.Want == line.Block && s.Kind == line.Page // only who looks for frames misses them
+	if p.Garbled || s.Kind != l.Want && !instead || s.Rate != l.Rate || s.Short != l.Short {
 		return line.Heard{Kind: line.Noise}
 	}
 	return line.Heard{Kind: line.Image, Data: s.Data, Frames: s.Frames}

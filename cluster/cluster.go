@@ -91,7 +91,7 @@ type Cluster struct {
 	journal *journal.Journal
 	island  *island
 	bells   bells
-	life     lifetime
+	life    lifetime
 }
 
 // lifetime is what Close ends.

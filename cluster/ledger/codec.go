@@ -42,6 +42,7 @@ var decoders = [...]func([]byte) (Command, error){
 	20: decodeAs[EndSession],
 	21: decodeAs[Import],
 	22: decodeAs[Ashore],
+	23: decodeAs[Recover],
 }
 
 func (AddAccount) number() uint16   { return 1 }
@@ -66,6 +67,7 @@ func (Note) number() uint16         { return 19 }
 func (EndSession) number() uint16   { return 20 }
 func (Import) number() uint16       { return 21 }
 func (Ashore) number() uint16       { return 22 }
+func (Recover) number() uint16      { return 23 }
 
 // Encode writes a command: its number, two octets with the high one first,
 // then its fields as a msgpack map.

@@ -73,11 +73,18 @@ type (
 	PutNode struct {
 		Node fax.Node `msgpack:"n"`
 	}
-	// DropNode removes a member with the dial rules that name it.
+	// DropNode removes a member with the dial rules that name it, and revokes
+	// its certificate. Refused for the last one.
 	DropNode struct {
 		Name string     `msgpack:"n"`
 		By   string     `msgpack:"b"`
 		At   fax.Millis `msgpack:"t"`
+	}
+	// Recover begins a new era after a lost majority: it removes all members but
+	// the survivor and revokes their certificates.
+	Recover struct {
+		Survivor string     `msgpack:"s"`
+		At       fax.Millis `msgpack:"t"`
 	}
 	// PutToken makes a join token known by the SHA-256 of its secret.
 	PutToken struct {

@@ -29,13 +29,14 @@ const (
 	inEventSeq bucket = "eventseq" // folded account -> seq of its last event
 	inActivity bucket = "activity" // seq -> fax.Activity
 	inDocs     bucket = "docs"     // hash of a document -> nothing
+	inRemoved  bucket = "removed"  // fingerprint -> Removed
 	inImports  bucket = "imports"  // node, 0, era -> number of its next command, landed when ashore
 	inAlone    bucket = "alone"    // node, 0, id of a job that it alone may dial -> nothing
 )
 
 // buckets lists them all, as Open makes them.
 var buckets = [...]bucket{inMeta, inAccounts, inNodes, inTokens, inRules, inRoutes, inEnded,
-	inEndings, inJobs, inQueue, inReceived, inDrawers, inEvents, inEventSeq, inActivity, inDocs, inImports, inAlone}
+	inEndings, inJobs, inQueue, inReceived, inDrawers, inEvents, inEventSeq, inActivity, inDocs, inImports, inAlone, inRemoved}
 
 // Keys of the meta bucket.
 const (
@@ -44,6 +45,7 @@ const (
 	keyChain    = "chain"    // 32 octets: hash over all applied entries
 	keyActivity = "activity" // u64 seq of the last activity, 32 octets of its chain value
 	keyEnded    = "ended"    // u64: how many ended sessions are kept
+	keyEra      = "era"      // u64: how many times the cluster has been recovered
 )
 
 // draft is what one command reads and is about to change. Nothing reaches the

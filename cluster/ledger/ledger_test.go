@@ -318,6 +318,7 @@ func TestMembersTokensRules(t *testing.T) {
 	}
 	must(t, l, DropDialRule{Prefix: "+49-30"})
 	refused(t, l, fax.NotFound, DropDialRule{Prefix: "+49-30"})
+	must(t, l, member("south", 77))
 	must(t, l, DropNode{Name: "north", By: "admin"})
 	if rules, _ := l.DialRules(); len(rules) != 0 {
 		t.Errorf("rules of a removed node stay: %+v", rules)

@@ -53,28 +53,12 @@ func (c PutNode) apply(d *draft) (*fax.Job, error) {
 			return nil, nil
 		}
 		what = "move-node"
+	} else if d.has(inRemoved, n.Fingerprint) {
+		return nil, fax.Errorf(fax.NotAllowed, "node %q was removed from the cluster and its certificate is revoked; join again in a new directory", n.Name)
 	}
 	d.store(inNodes, n.Name, n)
 	d.record(fax.Activity{At: c.Node.Joined, Who: n.Name, Node: n.Name, What: what, Object: n.Name,
 		Detail: fmt.Sprintf("peers %s, clients %s", n.PeerAddr, n.ClientAddr)})
-	return nil, nil
-}
-
-func (c DropNode) apply(d *draft) (*fax.Job, error) {
-	if load[fax.Node](d, inNodes, c.Name) == nil {
-		return nil, fax.Errorf(fax.NotFound, "there is no node %q", c.Name)
-	}
-	rules := 0
-	for _, rule := range all[fax.DialRule](d, inRules) { // numbers must not be given to a node that is gone
-		if rule.Node == c.Name {
-			d.delete(inRules, ruleKey(rule.Prefix))
-			rules++
-		}
-	}
-	d.release(c.Name, 0)
-	d.delete(inNodes, c.Name)
-	d.record(fax.Activity{At: c.At, Who: who(c.By, c.Name), Node: c.Name, What: "drop-node", Object: c.Name,
-		Detail: fmt.Sprintf("%d dial rules with it", rules)})
 	return nil, nil
 }
 

@@ -28,3 +28,5 @@ func openSide(_ string, flow Flow) (side, error) {
 func setFlow(side, Flow, bool) error { return nil }
 
 func noModemLines(error) bool { return false }
+
+func taken(error) bool { return false }

@@ -49,3 +49,6 @@ func setFlow(device side, flow Flow, obey bool) error {
 func noModemLines(err error) bool {
 	return errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.EINVAL)
 }
+
+// taken reports whether another program has a device for itself.
+func taken(err error) bool { return errors.Is(err, unix.EBUSY) }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"sync"
 	"sync/atomic"
 
@@ -90,12 +91,12 @@ func open(path string, cfg Config, held locks) (*Port, error) {
 	}
 	side, err := openSide(path, cfg.Flow) // first: the port takes the device for itself
 	if err != nil {
-		return nil, fmt.Errorf("serial: open %s: %w", path, err)
+		return nil, openFault(path, err)
 	}
 	port, err := bugst.Open(path, &bugst.Mode{BaudRate: cfg.Speed})
 	if err != nil {
 		side.Close()
-		return nil, fmt.Errorf("serial: open %s: %w", path, err)
+		return nil, openFault(path, err)
 	}
 	if err := setFlow(side, cfg.Flow, false); err != nil {
 		port.Close()
@@ -109,6 +110,19 @@ func open(path string, cfg Config, held locks) (*Port, error) {
 		return errors.Join(port.Close(), side.Close(), held.release())
 	})
 	return p, nil
+}
+
+// openFault says what to do about a device that could not be opened.
+func openFault(path string, err error) error {
+	var code *bugst.PortError
+	refused := errors.As(err, &code)
+	switch {
+	case taken(err), refused && code.Code() == bugst.PortBusy:
+		return fmt.Errorf("%w: another program has %s open; stop it, or give it another modem: %w", ErrLocked, path, err)
+	case errors.Is(err, fs.ErrPermission), refused && code.Code() == bugst.PermissionDenied:
+		return fmt.Errorf("serial: this user may not open %s; put it into the group that may, as dialout or uucp: %w", path, err)
+	}
+	return fmt.Errorf("serial: open %s: %w", path, err)
 }
 
 // Read waits for octets.

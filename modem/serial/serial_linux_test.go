@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -263,4 +264,21 @@ func TestOpenLocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Close()
+}
+
+// What cannot be opened says what to do.
+func TestOpenFault(t *testing.T) {
+	for name, c := range map[string]struct {
+		err    error
+		locked bool
+		says   string
+	}{
+		"exclusive": {&os.PathError{Op: "open", Err: unix.EBUSY}, true, "stop it"},
+		"forbidden": {&os.PathError{Op: "open", Err: unix.EACCES}, false, "dialout"},
+		"other":     {&os.PathError{Op: "open", Err: unix.EIO}, false, "open /dev/ttyX"},
+	} {
+		if err := openFault("/dev/ttyX", c.err); errors.Is(err, ErrLocked) != c.locked || !errors.Is(err, c.err) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

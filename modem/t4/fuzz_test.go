@@ -60,7 +60,7 @@ func FuzzT4(f *testing.F) {
 		}
 		got, q := decode(data, int(width), 1000)
 		checkPage(t, got, int(width), got.Height > 0)
-		if q.Rows != got.Height || q.BadRows != len(q.Damaged) || q.ConsecutiveBad > q.BadRows ||
+		if q.Rows != got.Height || q.BadRows != len(q.Damaged) || q.ConsecutiveBad > q.BadRows+q.LostRows || q.LostRows < 0 ||
 			!slices.IsSorted(q.Damaged) || q.BadRows > 0 && q.Damaged[q.BadRows-1] >= q.Rows {
 			t.Fatalf("%d rows, %+v", got.Height, q)
 		}

@@ -213,7 +213,7 @@ func TestOfferIsConverted(t *testing.T) {
 	page := drawing(1, 1728, 200, t4.Fine)
 	offered := make(chan modem.Report, 1)
 	go func() {
-		offered <- modem.New(&phone{end: b}, modem.Options{}).Receive(t.Context(), modem.Incoming{Offer: &modem.Offer{Pages: document{page}}})
+		offered <- modem.New(&phone{end: b}, modem.Options{}).Receive(t.Context(), modem.Incoming{Offers: []modem.Offer{{Pages: document{page}}}})
 	}()
 	var fetched []modem.ReceivedPage
 	out := modem.New(&phone{end: a}, modem.Options{}).Send(t.Context(), modem.Outgoing{Number: "1", Poll: &modem.Poll{

@@ -83,6 +83,8 @@ type Outgoing struct {
 type Poll struct {
 	Password  string // PWD, if the remote station asks for one
 	Selection string // which document (SEP), if the remote station has several
+	// Subaddress narrows Selection (PSA), if the remote station knows such.
+	Subaddress string
 	// Store is as in Incoming.
 	Store func(ctx context.Context, p ReceivedPage) error
 }
@@ -111,14 +113,19 @@ type Incoming struct {
 	// Store has.
 	Store func(ctx context.Context, p ReceivedPage) error
 	Stage func(Stage)
-	// Offer is what a caller may fetch; nil: nothing.
-	Offer *Offer
+	// Offers are the documents that a caller may fetch. Which one it is, its
+	// Selection and Subaddress tell; what is asked for and not here is refused.
+	Offers []Offer
 }
 
 // Offer is a document that callers may fetch (polling).
 type Offer struct {
-	Pages    Pages
-	Password string // wanted of the caller; empty: none
+	Pages Pages
+	// Selection and Subaddress (SEP, PSA) are wanted of the caller; empty: the
+	// document is for who names none.
+	Selection  string
+	Subaddress string
+	Password   string // wanted of the caller; empty: none
 	// Confirmed is as in Outgoing.
 	Confirmed func(page int) error
 }

@@ -15,8 +15,9 @@ import (
 // desk carries out the orders that have to do with pages. Either side is nil in
 // a call that goes one way.
 type desk struct {
-	out *sending
-	in  *receiving
+	out     *sending
+	in      *receiving
+	offered []*sending // for who fetches them
 }
 
 func (d desk) do(ctx context.Context, o t30.Order) t30.Event {
@@ -24,6 +25,9 @@ func (d desk) do(ctx context.Context, o t30.Order) t30.Event {
 	case t30.Look, t30.Code, t30.Confirm:
 		if d.out != nil {
 			return d.out.do(o)
+		}
+		if o.Offer < len(d.offered) {
+			return d.offered[o.Offer].do(o)
 		}
 	case t30.Judge, t30.Store:
 		if d.in != nil {

@@ -107,7 +107,7 @@ func (m *phoneModem) Send(ctx context.Context, out Outgoing) Report {
 	}
 	d := desk{out: &sending{pages: out.Pages, confirmed: out.Confirmed}}
 	if out.Poll != nil {
-		cfg.Poll = &t30.Poll{Password: out.Poll.Password, Selection: out.Poll.Selection}
+		cfg.Poll = &t30.Poll{Password: out.Poll.Password, Selection: out.Poll.Selection, Subaddress: out.Poll.Subaddress}
 		d.in = &receiving{store: out.Poll.Store}
 	}
 	c := call{line: l, stage: stage, desk: d}
@@ -140,18 +140,20 @@ func (m *phoneModem) Receive(ctx context.Context, in Incoming) Report {
 	cfg := t30.ReceiverConfig{
 		Station:     in.Station,
 		NonStandard: m.opt.NonStandard,
-		Own:         m.capabilities(in.Offer != nil, true),
+		Own:         m.capabilities(len(in.Offers) > 0, true),
 		Linger:      m.opt.Linger,
 	}
 	d := desk{in: &receiving{store: in.Store}}
-	if in.Offer != nil {
-		cfg.Offer = &t30.Offer{Pages: in.Offer.Pages.Len(), Password: in.Offer.Password, MaxRate: m.opt.MaxRate}
-		d.out = &sending{pages: in.Offer.Pages, confirmed: in.Offer.Confirmed}
+	for _, o := range in.Offers {
+		cfg.Offers = append(cfg.Offers, t30.Offer{
+			Pages: o.Pages.Len(), Selection: o.Selection, Subaddress: o.Subaddress, Password: o.Password, MaxRate: m.opt.MaxRate,
+		})
+		d.offered = append(d.offered, &sending{pages: o.Pages, confirmed: o.Confirmed})
 	}
 	c := call{line: l, stage: stage, desk: d}
 	rep, _ := c.run(ctx, t30.NewReceiver(cfg))
-	if d.out != nil {
-		rep.Converted = d.out.converted
+	for _, o := range d.offered { // one of them at most was fetched
+		rep.Converted = append(rep.Converted, o.converted...)
 	}
 	return rep
 }

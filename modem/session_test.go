@@ -183,8 +183,8 @@ func TestPolling(t *testing.T) {
 	})
 	wg.Go(func() {
 		in = modem.New(&phone{end: b}, modem.Options{}).Receive(t.Context(), modem.Incoming{
-			Store: keep(&came),
-			Offer: &modem.Offer{Pages: offered, Confirmed: func(p int) error { handed = append(handed, p); return nil }},
+			Store:  keep(&came),
+			Offers: []modem.Offer{{Pages: offered, Confirmed: func(p int) error { handed = append(handed, p); return nil }}},
 		})
 	})
 	wg.Wait()

@@ -62,6 +62,9 @@ const (
 
 	NothingOffered Code = 66 // polled, but there is nothing to be fetched here
 	WrongPassword  Code = 67 // polled with a wrong password, or none
+	WrongSelection Code = 68 // polled for a document that is not here (SEP, PSA)
+	PollRefused    Code = 69 // DCN was the answer to DTC
+	RowTooLong     Code = 70 // no EOL for 5 s (T.4 4.1.3)
 )
 
 type entry struct {
@@ -108,6 +111,9 @@ var catalogue = map[Code]entry{
 
 	NothingOffered: {Temporary, "nothing-offered", "The caller wanted to fetch a document, but there is none."},
 	WrongPassword:  {Temporary, "wrong-password", "The caller wanted to fetch a document without the right password."},
+	WrongSelection: {Temporary, "wrong-selection", "The caller wanted to fetch a document that is not offered."},
+	PollRefused:    {Temporary, "poll-refused", "The remote station does not give out its document; it may want another password."},
+	RowTooLong:     {Temporary, "row-too-long", "The sender took too long for one line of a page."},
 }
 
 // Kind says whether c is a success, temporary or final.

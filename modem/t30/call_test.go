@@ -63,6 +63,7 @@ type call struct {
 	fetch            *t30.Poll
 	offered          [][]byte
 	password         string                // of what is offered
+	selection        string                // of what is offered
 	formats          []dis.Format          // standard if short
 	quality          []t30.Quality         // of pages as they are judged; good if short
 	slow             int                   // times that a page is not stored yet
@@ -90,7 +91,7 @@ func (c call) engines() (s, r *t30.Engine) {
 	s = t30.NewSender(t30.SenderConfig{Station: "+1 555 0100", Own: c.sender, MaxRate: c.maxRate, First: c.first, Pages: len(c.pages), GiveUp: c.giveUp, Linger: c.linger, Poll: c.fetch, Subaddress: c.subaddress, SenderID: c.senderID, NonStandard: []byte{0xB5, 0, 1}})
 	cfg := t30.ReceiverConfig{Station: "+1 555 0199", Own: c.receiver, Linger: c.linger}
 	if c.offered != nil {
-		cfg.Offer = &t30.Offer{Pages: len(c.offered), Password: c.password}
+		cfg.Offers = []t30.Offer{{Pages: len(c.offered), Password: c.password, Selection: c.selection}}
 	}
 	return s, t30.NewReceiver(cfg)
 }

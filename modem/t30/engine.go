@@ -40,6 +40,7 @@ type Order struct {
 	Kind    OrderKind
 	Signal  line.Signal      // Say
 	Listen  line.Listen      // Hear
+	Offer   int              // Look, Code, Confirm: of the documents offered, the one that is fetched
 	Page    int              // Look, Code, Judge, Store, Confirm; the page under way otherwise
 	Session dis.Session      // Code, Judge, Store; what is in force otherwise
 	Remote  dis.Capabilities // Code: of the remote station
@@ -112,6 +113,7 @@ type Engine struct {
 	now     time.Duration
 	ending  bool // nothing but the end is being arranged
 	page    int
+	offer   int // index of the document that is fetched here
 	session dis.Session
 	trans   transcript
 	report  Report
@@ -137,7 +139,7 @@ func (e *Engine) Step(in Event) Order {
 		o = e.next(in)
 	}
 	e.asked = o.Kind
-	o.Session = e.session
+	o.Session, o.Offer = e.session, e.offer
 	if o.Kind != Look {
 		o.Page = e.page
 	}

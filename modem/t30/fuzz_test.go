@@ -119,8 +119,8 @@ func FuzzEngines(f *testing.F) {
 	f.Add(script([]byte{byte(t30.PPS), 0, 0, 0, 7}, []byte{byte(t30.CTC), 0, 2}, []byte{byte(t30.EOR), 0x2E}))
 	f.Fuzz(func(t *testing.T, s []byte) {
 		limit := 20*len(s) + 2000
-		for _, offer := range []*t30.Offer{nil, {Pages: 2}, {Pages: 1, Password: "x"}} {
-			cfg := t30.ReceiverConfig{Station: "r", Own: everything(), Offer: offer}
+		for _, offer := range [][]t30.Offer{nil, {{Pages: 2}}, {{Pages: 1, Password: "x"}, {Pages: 1, Selection: "1"}}} {
+			cfg := t30.ReceiverConfig{Station: "r", Own: everything(), Offers: offer}
 			if _, ok := (&hostile{script: s}).drive(t30.NewReceiver(cfg), limit); !ok {
 				t.Error("receiver does not end")
 			}

@@ -23,6 +23,7 @@ func TestPolling(t *testing.T) {
 		return x
 	}
 	locked := func(c call) call { c.password = "4711"; return c }
+	named := func(c call) call { c.selection = "12"; return c }
 	lost := func(c call, m lt.Match) call { c.damage = lt.When(m, lt.Lose); return c }
 	both := fetch(all, t30.Poll{}, 3000)
 	both.pages = pages(2000, 1000)
@@ -38,8 +39,12 @@ func TestPolling(t *testing.T) {
 		{"poll", fetch(all, t30.Poll{}, 3000, 70000), status.OK, status.OK, 2, true, "DTC"},
 		{"poll without ECM", plainly, status.OK, status.OK, 2, false, "MPS"},
 		{"poll with password", locked(fetch(secret, t30.Poll{Password: "4711"}, 3000)), status.OK, status.OK, 1, true, "PWD (not shown)"},
-		{"poll with wrong password", locked(fetch(secret, t30.Poll{Password: "4712"}, 3000)), status.SenderLeft, status.WrongPassword, 0, false, ""},
-		{"poll without password", locked(fetch(secret, t30.Poll{}, 3000)), status.SenderLeft, status.WrongPassword, 0, false, ""},
+		{"poll with wrong password", locked(fetch(secret, t30.Poll{Password: "4712"}, 3000)), status.PollRefused, status.WrongPassword, 0, false, ""},
+		{"poll without password", locked(fetch(secret, t30.Poll{}, 3000)), status.PollRefused, status.WrongPassword, 0, false, ""},
+		{"poll by selection", named(fetch(secret, t30.Poll{Selection: "12"}, 3000)), status.OK, status.OK, 1, true, "SEP"},
+		{"poll for another selection", named(fetch(secret, t30.Poll{Selection: "13"}, 3000)), status.PollRefused, status.WrongSelection, 0, false, ""},
+		{"poll without selection", named(fetch(secret, t30.Poll{}, 3000)), status.PollRefused, status.NothingOffered, 0, false, ""},
+		{"poll for a selection that is not known", fetch(secret, t30.Poll{Selection: "12"}, 3000), status.OK, status.OK, 1, false, ""},
 		{"nothing to poll", fetch(all, t30.Poll{}), status.NothingToPoll, status.SenderLeft, 0, false, ""},
 		{"send then poll", both, status.OK, status.OK, 1, true, "EOM"},
 		{"DTC lost", lost(fetch(all, t30.Poll{}, 3000), sender(t30.DTC, 1)), status.OK, status.OK, 1, false, ""},

@@ -1,6 +1,8 @@
 package t30
 
 import (
+	"time"
+
 	"fmt"
 
 	"github.com/faxmesh/faxmesh/modem/line"
@@ -31,6 +33,25 @@ func rateCopy(q Quality, perInch int, late bool) FCF {
 		return RTP
 	}
 	return MCF
+}
+
+// longestRow is how long a coded row may take (T.4 clause 4.1.3); who sends none in
+// that time is disconnected.
+const longestRow = 5 * time.Second
+
+// tooSlow reports whether a page was held up by fill for longer than a row may
+// take. Damage is not fill.
+func tooSlow(data []byte, rate line.Rate) bool {
+	most := int(longestRow.Seconds()) * rate.BitsPerSecond() / 8
+	run := 0
+	for _, b := range data {
+		if b != 0 {
+			run = 0
+		} else if run++; run > most {
+			return true
+		}
+	}
+	return false
 }
 
 // goodTraining judges a training check: at most one octet in ten is not zero

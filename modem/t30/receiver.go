@@ -15,7 +15,7 @@ type ReceiverConfig struct {
 	Station     string           // CSI, at most 20 characters; empty: not sent
 	NonStandard []byte           // FIF of NSF; empty: not sent
 	Own         dis.Capabilities // the DIS to say
-	Offer       *Offer           // what may be fetched here; nil: nothing
+	Offers      []Offer          // what may be fetched here
 	Linger      time.Duration    // stay on the line so long behind a DCN said
 }
 
@@ -26,7 +26,7 @@ type receiver struct {
 	*Engine
 	cfg      ReceiverConfig
 	poll     *Poll // what this station asks for; nil: it was called
-	password string
+	asked    polling
 	phase    identifying
 	repeat   func() Order // says the last response again
 	wait     func() Order // what was waited for when a command came
@@ -96,9 +96,9 @@ func (r *receiver) optional(f FCF, fif []byte) bool {
 		r.report.Subaddress = parseStation(fif)
 	case SID:
 		r.report.SenderID = parseStation(fif)
-	case PWD:
-		r.password = parseStation(fif)
-	case NSS, NSF, NSC, CSA, SEP, PSA: // of no interest; they are in the transcript
+	case PWD, SEP, PSA:
+		r.asked.keep(f, fif)
+	case NSS, NSF, NSC, CSA: // of no interest; they are in the transcript
 	default:
 		return false
 	}
@@ -146,12 +146,10 @@ func (r *receiver) own() line.Signal {
 	if r.poll != nil {
 		return r.identification(r.frame(true, DTC, c.Append(nil)...),
 			option{fcf: NSC, octets: r.cfg.NonStandard}, option{fcf: CIG, text: r.cfg.Station},
-			option{fcf: PWD, text: r.poll.Password}, option{fcf: SEP, text: r.poll.Selection})
+			option{fcf: PWD, text: r.poll.Password}, option{fcf: SEP, text: r.poll.Selection},
+			option{fcf: PSA, text: r.poll.Subaddress})
 	}
-	if r.cfg.Offer != nil {
-		c[dis.Transmit] = 1
-	}
-	return r.identification(r.frame(true, DIS, c.Append(nil)...),
+	return r.identification(r.frame(true, DIS, announce(c, r.cfg.Offers).Append(nil)...),
 		option{fcf: NSF, octets: r.cfg.NonStandard}, option{fcf: CSI, text: r.cfg.Station})
 }
 
@@ -227,6 +225,9 @@ func (r *receiver) ignore(f FCF) Order {
 func (r *receiver) disconnected() Order {
 	if code := r.released(); code != status.LineDropped {
 		return r.end(code, nil)
+	}
+	if r.poll != nil && r.phase.silent == 0 && r.session == (dis.Session{}) {
+		return r.end(status.PollRefused, nil)
 	}
 	return r.end(status.SenderLeft, nil)
 }

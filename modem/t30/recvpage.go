@@ -16,6 +16,8 @@ func (r *receiver) postMessage(f FCF) Order {
 		return r.ignore(f)
 	}
 	switch {
+	case r.in.heard && tooSlow(r.in.data, r.rate()):
+		return r.fail(status.RowTooLong, nil)
 	case r.in.heard:
 		asked := r.now
 		late := asked-r.in.ended > commandDue

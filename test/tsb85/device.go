@@ -18,11 +18,34 @@ var nonStandard = []byte{0xB5, 0x00, 0x00, 0x00}
 
 // setup is what a script says of the device before the call begins.
 type setup struct {
-	calling  bool
-	polling  bool // it calls to fetch
-	station  string
-	password string // its own when it polls, or the one it wants of who polls
-	document document
+	calling    bool
+	polling    bool // it calls to fetch
+	station    string
+	password   string // its own when it polls, or the one it wants of who polls
+	selection  string // SEP, as the password
+	polled     string // PSA, as the password
+	subaddress string // SUB that it sends
+	sender     string // SID that it sends
+	document   document
+}
+
+// named are the settings of the device by their tags.
+func (s *setup) named(tag string) *string {
+	switch tag {
+	case "IDENT":
+		return &s.station
+	case "PWD":
+		return &s.password
+	case "SEP":
+		return &s.selection
+	case "PSA":
+		return &s.polled
+	case "SUB":
+		return &s.subaddress
+	case "SID":
+		return &s.sender
+	}
+	return nil
 }
 
 // document is the pages the device has to send.
@@ -43,15 +66,13 @@ func setUp(t test, m *images) (setup, error) {
 			s.polling = s.calling && value == ""
 			file = value
 		case st.kind != "SET":
-		case st.attr["tag"] == "IDENT":
-			s.station = value
-		case st.attr["tag"] == "PWD":
-			s.password = value
+		case s.named(st.attr["tag"]) != nil:
+			*s.named(st.attr["tag"]) = value
 		case st.attr["tag"] == "TXFILE":
 			file = value
 		case st.attr["tag"] == "RXFILE": // what it receives is kept anyway
 		default:
-			return s, fmt.Errorf("script %s sets %q, which is unknown", t.name, st.attr["tag"])
+			return s, fmt.Errorf("line %d: %q is nothing to set", st.line, st.attr["tag"])
 		}
 		if file == "" {
 			continue
@@ -98,9 +119,9 @@ func start(ctx context.Context, s setup, phone modem.Phone) *device {
 
 func (d *device) call(ctx context.Context, m modem.Modem) modem.Report {
 	if d.calling {
-		out := modem.Outgoing{Number: "1", Station: d.station, Pages: d.document}
+		out := modem.Outgoing{Number: "1", Station: d.station, Subaddress: d.subaddress, SenderID: d.sender, Pages: d.document}
 		if d.polling {
-			out.Poll = &modem.Poll{Password: d.password, Store: d.store}
+			out.Poll = &modem.Poll{Password: d.password, Selection: d.selection, Subaddress: d.polled, Store: d.store}
 		}
 		return m.Send(ctx, out)
 	}
@@ -109,7 +130,7 @@ func (d *device) call(ctx context.Context, m modem.Modem) modem.Report {
 	}
 	in := modem.Incoming{Station: d.station, Store: d.store}
 	if len(d.document) > 0 {
-		in.Offer = &modem.Offer{Pages: d.document, Password: d.password}
+		in.Offers = []modem.Offer{{Pages: d.document, Password: d.password, Selection: d.selection, Subaddress: d.polled}}
 	}
 	return m.Receive(ctx, in)
 }

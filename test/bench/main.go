@@ -3,6 +3,7 @@
 //
 //	go run ./test/bench codec [-json]
 //	go run ./test/bench line [-json]
+//	go run ./test/bench cluster [-json] [-parts submit,leader,takeover,start]
 //
 // It exits with 0 if every bar is met, with 1 if one is missed, and with 2 if
 // nothing could be measured.
@@ -23,8 +24,9 @@ type bench func(args []string, out io.Writer) (bars []bar, err error)
 // benches are the subcommands.
 func benches() map[string]bench {
 	return map[string]bench{
-		"codec": codec,
-		"line":  callLine,
+		"cluster": measureCluster,
+		"codec":   codec,
+		"line":    callLine,
 	}
 }
 

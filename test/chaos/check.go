@@ -42,7 +42,7 @@ type found struct {
 
 // Limits on what a node may have when nothing is going on.
 const (
-	moreDescriptors = 24  // than at the start
+	moreDescriptors = 64  // than at the start
 	mostGoroutines  = 400 // all clients have gone
 	mostMemory      = 400 // MiB
 )

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/textproto"
+	"regexp"
+	"sync"
+
+	"github.com/faxmesh/faxmesh/test/interop/lab"
+)
+
+// hfaxd is where HylaFAX's server listens. Its protocol is FTP's with commands
+// for jobs.
+const hfaxd = "127.0.0.1:4559"
+
+// hylafaxSubmits is how many submits a second HylaFAX takes from each crowd,
+// from clients that stay connected as ours do.
+func (b *clusterBench) hylafaxSubmits(ctx context.Context, document []byte) (rates [len(crowds)]float64, err error) {
+	h, err := lab.StartHylaFAX(ctx)
+	if err != nil {
+		return rates, err
+	}
+	defer func() { err = errors.Join(err, h.Close()) }()
+	for i, crowd := range crowds {
+		if rates[i], err = b.hylafaxCrowd(ctx, crowd, document); err != nil {
+			return rates, err
+		}
+	}
+	return rates, nil
+}
+
+func (b *clusterBench) hylafaxCrowd(ctx context.Context, crowd int, document []byte) (float64, error) {
+	var clients []*hylaClient
+	defer func() {
+		for _, c := range clients {
+			c.conn.Close()
+		}
+	}()
+	for range crowd {
+		c, err := dialHylaFAX(ctx, hfaxd)
+		if err != nil {
+			return 0, err
+		}
+		clients = append(clients, c)
+	}
+	perSecond, err := rate(ctx, crowd, b.slice, func(ctx context.Context, client int) error {
+		return clients[client].submit(ctx, document)
+	})
+	var clearing sync.WaitGroup
+	errs := make([]error, len(clients))
+	for i, c := range clients {
+		clearing.Go(func() { errs[i] = c.clear() })
+	}
+	clearing.Wait()
+	return perSecond, errors.Join(append(errs, err)...)
+}
+
+// hylaClient is a session with hfaxd.
+type hylaClient struct {
+	conn *textproto.Conn
+	jobs []string
+}
+
+func dialHylaFAX(ctx context.Context, addr string) (*hylaClient, error) {
+	raw, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	c := &hylaClient{conn: textproto.NewConn(raw)}
+	if _, _, err := c.conn.ReadResponse(220); err != nil {
+		return nil, errors.Join(err, c.conn.Close())
+	}
+	for _, command := range []string{"USER root", "TYPE I", "MODE S", "STRU F", `TZONE GMT`} {
+		if _, err := c.ask(2, "%s", command); err != nil {
+			return nil, errors.Join(err, c.conn.Close())
+		}
+	}
+	return c, nil
+}
+
+// ask sends a command and reads the answer, which must begin with code.
+func (c *hylaClient) ask(code int, command string, args ...any) (string, error) {
+	if err := c.conn.PrintfLine(command, args...); err != nil {
+		return "", err
+	}
+	_, text, err := c.conn.ReadResponse(code)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", fmt.Sprintf(command, args...), err)
+	}
+	return text, nil
+}
+
+var (
+	passive = regexp.MustCompile(`\((\d+),(\d+),(\d+),(\d+),(\d+),(\d+)\)`)
+	stored  = regexp.MustCompile(`FILE: (\S+?)\.? \(`)
+	created = regexp.MustCompile(`jobid: (\d+)`)
+)
+
+// submit hands a document in and makes it a job for a later time, as sendfax
+// does.
+func (c *hylaClient) submit(ctx context.Context, document []byte) error {
+	file, err := c.store(ctx, document)
+	if err != nil {
+		return err
+	}
+	text, err := c.ask(200, "JNEW")
+	if err != nil {
+		return err
+	}
+	id := created.FindStringSubmatch(text)
+	if id == nil {
+		return fmt.Errorf("JNEW: %q", text)
+	}
+	c.jobs = append(c.jobs, id[1])
+	for _, parameter := range []string{`FROMUSER "bench"`, `SENDTIME 203801010000`, `LASTTIME 000259`, `MAXDIALS 1`, `MAXTRIES 1`,
+		`SCHEDPRI 127`, `DIALSTRING "0999"`, `EXTERNAL "0999"`, `NOTIFYADDR "root@localhost"`, `NOTIFY none`, `VRES 196`,
+		`PAGEWIDTH 209`, `PAGELENGTH 296`, `PAGECHOP none`, `DOCUMENT ` + file} {
+		if _, err := c.ask(2, "%s", "JPARM "+parameter); err != nil {
+			return fmt.Errorf("%s: %w", parameter, err)
+		}
+	}
+	_, err = c.ask(200, "JSUBM")
+	return err
+}
+
+// store sends a document and returns the name under which the server has it.
+func (c *hylaClient) store(ctx context.Context, document []byte) (string, error) {
+	text, err := c.ask(227, "PASV")
+	if err != nil {
+		return "", err
+	}
+	at := passive.FindStringSubmatch(text)
+	if at == nil {
+		return "", fmt.Errorf("PASV: %q", text)
+	}
+	var high, low int
+	if _, err := fmt.Sscan(at[5]+" "+at[6], &high, &low); err != nil {
+		return "", err
+	}
+	data, err := new(net.Dialer).DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", high<<8|low))
+	if err != nil {
+		return "", err
+	}
+	defer data.Close()
+	if text, err = c.ask(150, "STOT"); err != nil {
+		return "", err
+	}
+	file := stored.FindStringSubmatch(text)
+	if file == nil {
+		return "", fmt.Errorf("STOT: %q", text)
+	}
+	if _, err := io.Copy(data, bytes.NewReader(document)); err != nil {
+		return "", err
+	}
+	if err := data.Close(); err != nil {
+		return "", err
+	}
+	_, _, err = c.conn.ReadResponse(226)
+	return file[1], err
+}
+
+// clear takes the session's jobs out of the queue again.
+func (c *hylaClient) clear() error {
+	for _, id := range c.jobs {
+		if _, err := c.ask(2, "JKILL %s", id); err != nil {
+			return err
+		}
+		if _, err := c.ask(2, "JDELE %s", id); err != nil {
+			return err
+		}
+	}
+	c.jobs = nil
+	return nil
+}

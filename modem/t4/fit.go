@@ -58,8 +58,14 @@ func scale(b *Bitmap, w, h, width int) *Bitmap {
 	shift := int32(width-w) / 2
 	merged := make([]byte, (b.Width+7)/8)
 	changes, scaled := changesFor(b.Width), changesFor(width)
+	before := -1 // the first source of the row before
 	for y := range h {
 		first, end := sources(y, b.Height, h)
+		if first == before {
+			copy(out.Row(y), out.Row(y-1))
+			continue
+		}
+		before = first
 		row := b.Row(first)
 		if first+1 < end {
 			copy(merged, row)

@@ -84,6 +84,63 @@ func TestFitKeepsLines(t *testing.T) {
 	}
 }
 
+// TestFitKeepsEveryLine: an upright line of one pel is still one line wherever it
+// is, in every conversion, and two that are two pels apart as they come are two.
+func TestFitKeepsEveryLine(t *testing.T) {
+	type change struct{ from, to, shift, width int }
+	done := map[change]bool{}
+	lines := 0
+	for _, c := range conversions() {
+		page := NewBitmap(c.from.Width(c.paper), 1)
+		setRun(page.Row(0), 0, page.Width)
+		got, err := Fit(page, c.from, c.to, c.to.Width(c.taken))
+		if err != nil {
+			t.Fatal(err)
+		}
+		edges := appendChanges(nil, got.Row(0), got.Width) // where the page lies
+		way := change{page.Width, int(edges[1] - edges[0]), int(edges[0]), got.Width}
+		if done[way] {
+			continue
+		}
+		done[way] = true
+		from, to, shift := int32(way.from), int32(way.to), int32(way.shift)
+		gap := (2*from + to - 1) / to
+		for x := range from {
+			scaled := scaleRuns(nil, closeChanges([]int32{x, x + 1}, from), from, to, shift)
+			if len(scaled) != 2 || scaled[0] < shift || scaled[1] <= scaled[0] || scaled[1] > shift+to {
+				t.Fatalf("%+v: a line at %d becomes %v", way, x, scaled)
+			}
+			lines++
+			if next := x + 1 + gap; next < from {
+				if two := scaleRuns(nil, closeChanges([]int32{x, x + 1, next, next + 1}, from), from, to, shift); len(two) != 4 {
+					t.Fatalf("%+v: lines at %d and %d become %v", way, x, next, two)
+				}
+			}
+		}
+	}
+	t.Logf("%d lines in %d conversions of the width", lines, len(done))
+}
+
+// TestFitKeepsEveryRow: each row of a page is in a row of what is made of it, in
+// order, and each row of that is made of some.
+func TestFitKeepsEveryRow(t *testing.T) {
+	for from := 1; from <= 130; from++ {
+		for to := 1; to <= 400; to++ {
+			next := 0 // the first row that is not seen yet
+			for y := range to {
+				first, end := sources(y, from, to)
+				if first > next || end <= first || end > from || end < next {
+					t.Fatalf("%d rows to %d: row %d is made of %d to %d, after %d", from, to, y, first, end, next)
+				}
+				next = end
+			}
+			if next != from {
+				t.Fatalf("%d rows to %d: those from %d are lost", from, to, next)
+			}
+		}
+	}
+}
+
 // TestFitKeepsShape: a box keeps its proportions, its size where the paper
 // allows, and its place relative to the middle.
 func TestFitKeepsShape(t *testing.T) {

@@ -2,13 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
-	"sync"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,14 +26,28 @@ var probeSpeeds = []int{serial.DefaultSpeed, 38400, 19200}
 type found struct {
 	device string
 	line   *settings.Line // nil: not configured
-	modem  string         // what the probe has found
+	state  string         // as the probe has found it; empty: not probed
+	modem  string         // what the probe has found, in words
 	speed  int            // at which it was found
 	class  string         // by which it can be driven; empty: it cannot
+	can    class1.Description
 }
+
+// What a probe finds on a port.
+const (
+	stateModem  = "modem"     // one that answers, whether it can be used or not
+	stateSilent = "silent"    // nothing answers
+	stateBusy   = "busy"      // another program has the port
+	stateDenied = "forbidden" // this user may not open it
+	stateAbsent = "absent"    // there is no such device
+	stateGone   = "gone"      // the device vanished while it was asked
+	stateHangs  = "hangs"     // the system does not come back from opening it
+	stateFault  = "fault"     // it answers, but not as a modem does
+)
 
 func (a *app) linesCommand() *cobra.Command {
 	var dir string
-	var probe bool
+	var probe, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "lines [DEVICE...]",
 		Short: "Find modems, and test lines",
@@ -45,20 +55,22 @@ func (a *app) linesCommand() *cobra.Command {
 node's directory. Each port is opened and asked whether a fax modem is there,
 which classes it has and how fast it is; for those that are new the settings are
 proposed. The node must not run, or --probe=false. With DEVICEs only these are
-looked at.`,
+looked at. A port that another program has is shown as busy, with what to do.`,
 		Example: `  faxmeshd lines
   faxmeshd lines /dev/ttyACM0
-  faxmeshd lines --data /var/lib/faxmesh --probe=false`,
+  faxmeshd lines --data /var/lib/faxmesh --probe=false
+  faxmeshd lines --json`,
 		Args: cobra.ArbitraryArgs, // cobra would take a device for a command
-		RunE: func(cmd *cobra.Command, args []string) error { return a.lines(cmd.Context(), dir, probe, args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return a.lines(cmd.Context(), dir, probe, asJSON, args) },
 	}
 	dataFlag(cmd, &dir)
 	cmd.Flags().BoolVar(&probe, "probe", true, "open the ports and look for modems")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.AddCommand(a.linesTestCommand())
 	return cmd
 }
 
-func (a *app) lines(ctx context.Context, dir string, probe bool, devices []string) error {
+func (a *app) lines(ctx context.Context, dir string, probe, asJSON bool, devices []string) error {
 	configured, err := a.configuredLines(dir)
 	if err != nil {
 		return err
@@ -77,6 +89,9 @@ func (a *app) lines(ctx context.Context, dir string, probe bool, devices []strin
 		if err := probeAll(ctx, all); err != nil {
 			return err
 		}
+	}
+	if asJSON {
+		return a.linesAsJSON(all, highest(configured))
 	}
 	return a.showLines(all, highest(configured), probe)
 }
@@ -143,57 +158,6 @@ func choose(all []found, devices []string) []found {
 	return chosen
 }
 
-// probeAll asks all modems at once: a port without one keeps silent until the
-// time is up.
-func probeAll(ctx context.Context, all []found) error {
-	var asking sync.WaitGroup
-	errs := make([]error, len(all))
-	for i := range all {
-		asking.Go(func() { errs[i] = all[i].probe(ctx) })
-	}
-	asking.Wait()
-	return errors.Join(errs...)
-}
-
-// probe asks the modem what it is. That there is none is no error.
-func (f *found) probe(ctx context.Context) error {
-	l, speeds := bareLine(f.device), probeSpeeds
-	if f.line != nil {
-		l, speeds = *f.line, []int{f.line.Speed}
-	}
-	for _, l.Speed = range speeds {
-		d, err := probePort(ctx, l)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err == nil {
-			f.speed, f.class, f.modem = l.Speed, d.Class(), describe(d)
-			return nil
-		}
-		f.modem = "no modem: " + strings.ReplaceAll(err.Error(), "\n", "; ")
-		if !errors.Is(err, class1.ErrSilent) {
-			return nil
-		}
-	}
-	return nil
-}
-
-// bareLine is a line of which nothing is known but its device. Flow control
-// could keep a modem from answering that does not have it.
-func bareLine(device string) settings.Line {
-	return settings.Line{Name: device, Device: device, Type: settings.TypeClass1, FlowControl: "NONE", LockDir: serial.DefaultLockDir}
-}
-
-func probePort(ctx context.Context, l settings.Line) (class1.Description, error) {
-	ctx, cancel := context.WithTimeout(ctx, probeTime)
-	defer cancel()
-	port, config, err := openPort(ctx, l, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return class1.Description{}, err
-	}
-	return class1.Probe(ctx, port, config)
-}
-
 // describe is as "ACME Fax 14400; classes 0, 1; sends to 14400, receives to 9600".
 func describe(d class1.Description) string {
 	name := d.Identity
@@ -215,35 +179,6 @@ func fastest(rates []line.Rate) int {
 	return most
 }
 
-func (a *app) showLines(all []found, last int, probed bool) error {
-	if len(all) == 0 {
-		a.say("no serial ports and no configured lines; try simulated ones: faxmeshd exchange --help")
-		return nil
-	}
-	w := tabwriter.NewWriter(a.Out, 0, 8, 2, ' ', 0)
-	head := "DEVICE\tLINE\tTYPE\tNUMBER"
-	if probed {
-		head += "\tMODEM"
-	}
-	fmt.Fprintln(w, head)
-	for _, f := range all {
-		name, kind, number := "-", "-", "-"
-		if f.line != nil {
-			name, kind, number = f.line.Name, f.line.Type, f.line.Number
-		}
-		row := strings.Join([]string{f.device, name, kind, number}, "\t")
-		if probed {
-			row += "\t" + printable(f.modem)
-		}
-		fmt.Fprintln(w, row)
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	a.propose(all, last)
-	return nil
-}
-
 // chipBugs are the switches that chips are known to need, by what is in their
 // names.
 var chipBugs = []struct{ name, keys string }{
@@ -252,28 +187,25 @@ var chipBugs = []struct{ name, keys string }{
 	{"DATAPORT", "NOFCS=1\n"},
 }
 
-// propose writes the settings for modems that are not configured.
-func (a *app) propose(all []found, last int) {
-	for _, f := range all {
-		if f.line != nil || f.class == "" {
-			continue
-		}
-		last++
-		keys := fmt.Sprintf("DEVICE=%s\nTYPE=%s\n", serial.StableName(f.device), settings.TypeClass1)
-		if f.speed != serial.DefaultSpeed {
-			keys += fmt.Sprintf("SPEED=%d\n", f.speed)
-		}
-		if f.class != "1" {
-			keys += fmt.Sprintf("CLASS=%s\n", f.class)
-		}
-		for _, chip := range chipBugs {
-			if strings.Contains(strings.ToUpper(f.modem), chip.name) {
-				keys += chip.keys
-			}
-		}
-		a.say("\n; for %s: %s\n[LINE%d]\n%s; the telephone number of the line\nNUMBER=", settings.ServerFile, printable(f.modem), last, keys)
+// proposal is the section of settings for a modem that is not configured.
+func (f *found) proposal(n int) string {
+	keys := fmt.Sprintf("[LINE%d]\nDEVICE=%s\nTYPE=%s\n", n, serial.StableName(f.device), settings.TypeClass1)
+	if f.speed != serial.DefaultSpeed {
+		keys += fmt.Sprintf("SPEED=%d\n", f.speed)
 	}
+	if f.class != "1" {
+		keys += fmt.Sprintf("CLASS=%s\n", f.class)
+	}
+	for _, chip := range chipBugs {
+		if strings.Contains(strings.ToUpper(f.modem), chip.name) {
+			keys += chip.keys
+		}
+	}
+	return keys + "; the telephone number of the line\nNUMBER="
 }
+
+// isNew reports whether f is a modem that could be a line and is none yet.
+func (f *found) isNew() bool { return f.line == nil && f.class != "" }
 
 // printable makes what a modem says of itself harmless to a terminal.
 func printable(s string) string {

@@ -137,7 +137,10 @@ func openBoth(ctx context.Context, from, to settings.Line, log *slog.Logger) (ca
 	var opening sync.WaitGroup
 	for i, l := range []settings.Line{from, to} {
 		opening.Go(func() {
-			modems[i], _, errs[i] = openModem(ctx, l, log)
+			modems[i], errs[i] = orHang(ctx, func() (modem.Modem, error) {
+				m, _, err := openModem(ctx, l, log)
+				return m, err
+			})
 			if errs[i] != nil {
 				errs[i] = fmt.Errorf("%s: %w", l.Name, errs[i])
 			}

@@ -66,6 +66,7 @@ type reply struct {
 	block  pps    // the PPS
 	octets []byte // the partial page it confirms
 	frames int    // how many it has
+	before *reply // the last MCF to a PPS before this response
 	again  bool   // the PPS was numbered like the one before, but of other content
 }
 

@@ -55,14 +55,14 @@ func (r *receiver) postPartial(frame []byte) Order {
 	}
 	to := plain(p.then)
 	b := &r.burst
-	again := r.reply.fcf == MCF && r.reply.block.page == p.page && r.reply.block.block == p.block
-	same := !b.fresh && !r.in.missed || b.fresh && bytes.Equal(b.octets(), r.reply.octets)
-	if again && r.reply.to == to && same {
-		b.fresh = false
+	last := r.reply.confirmed()
+	again := last.frames > 0 && last.block.page == p.page && last.block.block == p.block
+	if again && last.to == to && b.repeats(&last, r.in.missed) {
+		*b, r.reply = burst{}, last
 		return r.replyAgain()
 	}
-	if again && !b.fresh { // a block has gone by: this one anew, or another of its number
-		b.expected = r.reply.frames
+	if again && !b.fresh && b.expected == 0 && (p.frames == 1 || p.frames == line.MaxBlock) {
+		b.expected = last.frames // one has gone by, and the count may be that of nothing
 	}
 	// Senders count the frames of the block or of the burst: the largest is the
 	// size of the block. Behind no burst the count means nothing.
@@ -74,7 +74,7 @@ func (r *receiver) postPartial(frame []byte) Order {
 	if missing, none := b.missing(); !none {
 		a.fcf, a.fif = PPR, missing[:]
 		// The page is not judged yet, so its command has not been answered.
-		a.to = NULL
+		a.to, a.before = NULL, &last
 		return r.answer(a)
 	}
 	if r.in.gap && r.in.block == p.block { // the abandoned block has come after all
@@ -97,6 +97,26 @@ func (r *receiver) postPartial(frame []byte) Order {
 		}
 		return r.store(a)
 	})
+}
+
+// confirmed is the last MCF to a PPS; without frames if there is none.
+func (a *reply) confirmed() reply {
+	switch {
+	case a.fcf == MCF:
+		return *a
+	case a.before != nil:
+		return *a.before
+	}
+	return reply{}
+}
+
+// repeats reports whether what has come behind a confirmed partial page is nothing,
+// or that one again. If an image was missed, it is not known.
+func (b *burst) repeats(last *reply, missed bool) bool {
+	if b.expected == 0 {
+		return !b.fresh && !missed
+	}
+	return bytes.Equal(b.octets(), last.octets)
 }
 
 // octets are the frames that have come, one after the other.

@@ -128,6 +128,32 @@ func TestPartialPages(t *testing.T) {
 			p.block(s, false, a)
 			p.pps(t30.EOP, 1, 0, 5)
 		}, append(two, joined(a))},
+		"a frame above the count": {func(p *peer, s dis.Session) {
+			long := parts(1, 0, 20)
+			long[200] = octets(9, 256)
+			p.block(s, false, long)
+			p.pps(t30.EOP, 0, 0, 20)
+		}, [][]byte{joined(parts(1, 0, 20))}},
+		"a frame above the count, one missing below": {func(p *peer, s dis.Session) {
+			long := less(parts(1, 0, 20), 7)
+			long[200] = octets(9, 256)
+			p.block(s, false, long)
+			p.pps(t30.EOP, 0, 0, 20)
+			p.expect(t30.PPR, soon)
+			p.block(s, false, map[int][]byte{7: parts(1, 0, 20)[7]})
+			p.pps(t30.EOP, 0, 0, 1)
+		}, [][]byte{joined(parts(1, 0, 20))}},
+		"a count that is too small": {func(p *peer, s dis.Session) {
+			p.block(s, false, parts(1, 0, 20))
+			p.pps(t30.EOP, 0, 0, 19)
+		}, [][]byte{joined(parts(1, 0, 20))}},
+		"a count of nothing, damaged": {func(p *peer, s dis.Session) {
+			p.block(s, false, less(parts(1, 0, 20), 0, 1, 2))
+			p.pps(t30.EOP, 0, 0, 1)
+			p.expect(t30.PPR, soon)
+			p.block(s, false, parts(1, 0, 3))
+			p.pps(t30.EOP, 0, 0, 3)
+		}, [][]byte{joined(parts(1, 0, 20))}},
 		"PPR lost, PPS alone": {func(p *peer, s dis.Session) {
 			p.block(s, false, less(a, 2))
 			p.pps(t30.MPS, 0, 0, 5)

@@ -18,6 +18,7 @@ type burst struct {
 	frames   [line.MaxBlock][]byte
 	expected int  // frames it has: as announced by PPS, or as far as they came
 	fresh    bool // a burst has come since the last PPS
+	asked    bool // PPR has asked for some of them
 	long     bool // the next one comes with long training
 }
 
@@ -66,6 +67,9 @@ func (r *receiver) postPartial(frame []byte) Order {
 	}
 	// Senders count the frames of the block or of the burst: the largest is the
 	// size of the block. Behind no burst the count means nothing.
+	if b.fresh && !b.asked {
+		b.drop(p.frames)
+	}
 	if b.fresh || b.expected == 0 {
 		b.expected = max(b.expected, p.frames)
 	}
@@ -74,7 +78,7 @@ func (r *receiver) postPartial(frame []byte) Order {
 	if missing, none := b.missing(); !none {
 		a.fcf, a.fif = PPR, missing[:]
 		// The page is not judged yet, so its command has not been answered.
-		a.to, a.before = NULL, &last
+		a.to, a.before, b.asked = NULL, &last, true
 		return r.answer(a)
 	}
 	if r.in.gap && r.in.block == p.block { // the abandoned block has come after all
@@ -117,6 +121,35 @@ func (b *burst) repeats(last *reply, missed bool) bool {
 		return !b.fresh && !missed
 	}
 	return bytes.Equal(b.octets(), last.octets)
+}
+
+// strays: so many frames of a block must be below the count of its first PPS for
+// one above to count as none of it.
+const strays = 8
+
+// drop forgets frames that are not of the block, whose PPS counts n: few, and with
+// a gap before them, for there are senders that count wrongly. No PPR would get
+// what fills the gap.
+func (b *burst) drop(n int) {
+	above := n
+	for above < line.MaxBlock && b.frames[above] == nil {
+		above++
+	}
+	below, beyond := 0, 0
+	for i, f := range b.frames {
+		switch {
+		case f == nil:
+		case i < n:
+			below++
+		default:
+			beyond++
+		}
+	}
+	if above == n || beyond*strays > below {
+		return
+	}
+	clear(b.frames[n:])
+	b.expected = n
 }
 
 // octets are the frames that have come, one after the other.

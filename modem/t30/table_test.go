@@ -90,6 +90,7 @@ func calls() []row {
 	small.receiver[dis.Prefer64] = 1
 	apart := non(3000, 3000)
 	apart.separate = 1
+	prefers64 := func(c call) call { c.receiver = without(all); c.receiver[dis.Prefer64] = 1; return c }
 	many := ecm(slices.Repeat([]int{30}, 300)...)
 	empty := func(c call, times int) call { c.quality = make([]t30.Quality, times); return c }
 	rated := func(c call, q ...t30.Quality) call { c.quality = q; return c }
@@ -186,6 +187,7 @@ func calls() []row {
 		{"ecm dead disk", disk(ecm(2000), 1000), want{sent: status.Disconnected, received: status.NotStored, stored: []int{}}, false, "RNR"},
 		{"plain slow disk", disk(non(2000, 3000), 3), ok(2), false, ""},
 		{"plain dead disk", disk(non(2000), 1000), want{sent: status.Disconnected, received: status.NotStored, stored: []int{}}, false, ""},
+		{"three hundred blocks of 64-octet frames", prefers64(ecm(300*16384, 100)), ok(2), false, "PPS-NULL page 0 block 255"},
 		{"three hundred pages", many, ok(300), false, "page 255"},
 		{"plain PIN", with(non(6000, 2000), lt.When(receiver(t30.MCF, 1), answer(t30.PIN)), lt.When(receiver(t30.MCF, 2), lt.Lose)), want{sent: status.OK, stored: []int{0, 0, 1}, confirmed: 2}, false, "PIN"},
 		{"CRP for PPS", with(ecm(2000), lt.When(sender(t30.PPS, 1), answer(t30.CRP))), ok(1), false, "CRP"},

@@ -30,7 +30,7 @@ import (
 	"github.com/faxmesh/faxmesh/cluster/ledger"
 	"github.com/faxmesh/faxmesh/cluster/peer"
 	"github.com/faxmesh/faxmesh/cluster/presence"
-	"github.com/faxmesh/faxmesh/cluster/replica"
+	"github.com/faxmesh/faxmesh/cluster/room"
 )
 
 // DefaultCopies is on how many nodes a document is kept.
@@ -51,6 +51,7 @@ type Options struct {
 
 	Copies   int                // of each document, DefaultCopies if 0
 	Plain    bool               // documents are not encrypted on this node's disk
+	Room     room.Limits        // of the disk; a MinFree of 0 is DefaultMinFree
 	Timeouts consensus.Timeouts // of the agreement, the shortest; they grow with the round trips
 	Logger   *slog.Logger
 
@@ -70,28 +71,29 @@ const (
 	raftDir     = "raft"
 	blobDir     = "documents"
 	blobKey     = "documents.key"
+	agesFile    = "orphans.json"
 	journalFile = "journal"
 )
 
 // Cluster is this node's share of the running cluster. It is safe for
 // concurrent use.
 type Cluster struct {
-	opt     Options
-	id      *peer.Identity
-	ledger  *ledger.Ledger
-	book    *book
-	port    *port
-	server  *peer.Server
-	client  *peer.Client
-	raft    *consensus.Node
-	table   *presence.Table
-	seen    contacts
-	gossip  *gossip.Gossip
-	replica *replica.Replica
-	journal *journal.Journal
-	island  *island
-	bells   bells
-	life    lifetime
+	opt       Options
+	id        *peer.Identity
+	ledger    *ledger.Ledger
+	book      *book
+	port      *port
+	server    *peer.Server
+	client    *peer.Client
+	raft      *consensus.Node
+	table     *presence.Table
+	seen      contacts
+	gossip    *gossip.Gossip
+	documents documents
+	journal   *journal.Journal
+	island    *island
+	bells     bells
+	life      lifetime
 }
 
 // lifetime is what Close ends.
@@ -237,19 +239,9 @@ func (c *Cluster) openCarriers(dir string) (err error) {
 		return err
 	}
 	c.life.opened(c.raft.Close)
-	store, err := c.openDocuments(dir)
-	if err != nil {
+	if err := c.openDocuments(dir); err != nil {
 		return err
 	}
-	c.replica = replica.Open(replica.Config{
-		Name: c.id.Name, Store: store, Copies: c.opt.Copies,
-		Listener: c.port.mux.Listener(peer.Blob),
-		Dial: func(ctx context.Context, node string) (net.Conn, error) {
-			return c.port.mux.Dial(ctx, node, peer.Blob)
-		},
-		Others: c.others, Needed: c.ledger.DocumentHashes, Logger: c.opt.Logger,
-	})
-	c.life.opened(c.replica.Close)
 	c.gossip, err = gossip.Open(gossip.Config{
 		Name: c.id.Name, Cluster: c.id.Cluster, Key: c.id.GossipKey, Advertise: c.port.gossipAddr,
 		Packets: c.port.udp, Streams: gossipStream{c.port.mux.Listener(peer.Gossip), c.port.mux},
@@ -307,9 +299,6 @@ func (c *Cluster) Ledger() *ledger.Ledger { return c.ledger }
 
 // Journal is what this node alone knows yet.
 func (c *Cluster) Journal() *journal.Journal { return c.journal }
-
-// Blobs are the documents of all nodes.
-func (c *Cluster) Blobs() *replica.Replica { return c.replica }
 
 // Certificate is this node's with the cluster's authority in the chain, for
 // the client port and for dialling clients. Its DNS name is peer.ServerName.

@@ -118,7 +118,7 @@ func (c *Cluster) alive(node string, alive bool) {
 		c.seen.changed(node)
 		c.opt.Logger.Info("a node has come or gone", "peer", node, "alive", alive)
 		c.bells.ring()
-		c.replica.Repair()
+		c.documents.replica.Repair()
 	}
 }
 

@@ -53,7 +53,7 @@ func TestTheAncestorsDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := s.Server(); !reflect.DeepEqual(got, Server{Client: Listen{Bind: ":7488"}, Cluster: Listen{Bind: ":7487"}, Copies: 2}) {
+	if got := s.Server(); !reflect.DeepEqual(got, Server{Client: Listen{Bind: ":7488"}, Cluster: Listen{Bind: ":7487"}, Copies: 2, MinFree: 1 << 30}) {
 		t.Errorf("server defaults are %+v", got)
 	}
 }

@@ -41,6 +41,8 @@ var ServerSchema = &Schema{
 		{Section: "NETWORK", Name: "ALLOWAUTOACCOUNTCREATION", Kind: Flag, Default: "0", Help: "1: an unknown login name creates a visitor account."},
 		{Section: "NETWORK", Name: "COPIES", Kind: Number, Default: "2", Low: 1, High: 9, Help: "Nodes that must hold a document before it counts as safe."},
 		{Section: "CLUSTER", Name: "ENCRYPTATREST", Kind: Flag, Default: "1", Help: "1: documents are encrypted on this node's disk; 0: not those that come from now on."},
+		{Section: "STORAGE", Name: "QUOTA", Kind: Number, Default: "0", High: 1 << 30, Help: "MiB that documents may take on this node's disk; 0 is as much as there is."},
+		{Section: "STORAGE", Name: "MINFREE", Kind: Number, Default: "1024", Low: 1, High: 1 << 30, Help: "MiB that new work leaves free on the disk, for calls under way; of a small disk a twentieth."},
 		{Section: "LINE#", Name: "DEVICE", Kind: Text, High: 255, Help: "Serial port of the modem, or exchange:HOST:PORT of a simulated exchange."},
 		{Section: "LINE#", Name: "TYPE", Kind: Word, Default: TypeClass1, Words: []string{TypeClass1, TypeSimulated}, Help: "What is plugged in there."},
 		{Section: "LINE#", Name: "NUMBER", Kind: Text, High: fax.MaxNumber, Help: "Telephone number of the line."},
@@ -70,8 +72,10 @@ type Server struct {
 	Cluster Listen // UDP and TCP, for other nodes
 	// Visitors may create their own account by logging in.
 	Visitors bool
-	Copies   int  // nodes that hold a document
-	Plain    bool // documents are not encrypted on disk
+	Copies   int   // nodes that hold a document
+	Plain    bool  // documents are not encrypted on disk
+	Quota    int64 // octets of documents; 0: as the disk has room
+	MinFree  int64 // octets that stay free on the disk
 	Lines    []Line
 }
 
@@ -119,6 +123,8 @@ func (v *Values) Server() Server {
 		Visitors: v.Flag("NETWORK", "ALLOWAUTOACCOUNTCREATION"),
 		Copies:   v.Int("NETWORK", "COPIES"),
 		Plain:    !v.Flag("CLUSTER", "ENCRYPTATREST"),
+		Quota:    int64(v.Int("STORAGE", "QUOTA")) << 20,
+		MinFree:  int64(v.Int("STORAGE", "MINFREE")) << 20,
 	}
 	for _, section := range v.Numbered("LINE") {
 		s.Lines = append(s.Lines, v.line(section))

@@ -53,20 +53,18 @@ type Config struct {
 	// Key opens sealed documents; nil if there is none.
 	Key *Key
 	// Seal says that new documents are sealed with Key.
-	Seal bool
-	// Damaged is told of each document that was set aside; it may be nil, and
-	// does not block.
-	Damaged func(hash string)
-	Logger  *slog.Logger
+	Seal   bool
+	Logger *slog.Logger
 
 	disk disk // osDisk, but in tests of failing disks
 }
 
 // Store is a directory of blobs. It is safe for concurrent use.
 type Store struct {
-	cfg  Config
-	max  int64
-	used atomic.Int64 // octets of all files in the tree, as far as measured
+	cfg     Config
+	max     int64
+	damaged func(hash string) // told of what was set aside
+	used    atomic.Int64      // octets of all files in the tree, as far as measured
 
 	mu      sync.Mutex
 	durable [1 << 16]bool       // directories aa/bb that a power cut cannot undo
@@ -80,9 +78,6 @@ func Open(cfg Config) (*Store, error) {
 	if cfg.disk == nil {
 		cfg.disk = osDisk{}
 	}
-	if cfg.Damaged == nil {
-		cfg.Damaged = func(string) {}
-	}
 	if cfg.Seal && cfg.Key == nil {
 		return nil, errors.New("documents cannot be sealed without a key")
 	}
@@ -95,7 +90,7 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the document store: %w", err)
 	}
-	return &Store{cfg: cfg, max: MaxSize, touched: make(map[string]struct{})}, nil
+	return &Store{cfg: cfg, max: MaxSize, damaged: func(string) {}, touched: make(map[string]struct{})}, nil
 }
 
 // CheckHash says whether s has the form of a blob's name.

@@ -114,7 +114,7 @@ func TestDamageIsFoundAndSetAside(t *testing.T) {
 		for what, damage := range damages {
 			s := open(t, t.TempDir(), seal)
 			var told []string
-			s.cfg.Damaged = func(hash string) { told = append(told, hash) }
+			s.OnDamage(func(hash string) { told = append(told, hash) })
 			doc, err := s.Put(strings.NewReader(content))
 			if err != nil {
 				t.Fatal(err)

@@ -201,7 +201,7 @@ func (s *Store) setAside(hash string, sealed bool, found fs.FileInfo, why error)
 	}
 	s.used.Add(-found.Size())
 	s.cfg.Logger.Error("a document does not match its hash; it was set aside, the disk may be failing", "hash", hash, "file", to, "err", why)
-	s.cfg.Damaged(hash)
+	s.damaged(hash)
 }
 
 // Reader reads one blob. Only a reader that has given io.EOF has vouched for

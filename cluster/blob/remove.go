@@ -8,6 +8,10 @@ import (
 	"slices"
 )
 
+// OnDamage sets who is told of each document that was set aside, before the
+// store is used. What is called does not block.
+func (s *Store) OnDamage(told func(hash string)) { s.damaged = told }
+
 // Touch says that somebody relies on a document from now on: Remove leaves it.
 // Put does so by itself.
 func (s *Store) Touch(hash string) {

@@ -274,6 +274,15 @@ func (l *Ledger) DocumentHashes() iter.Seq2[string, error] {
 	}
 }
 
+// NamesDocument reports whether a record names the document of that hash.
+func (l *Ledger) NamesDocument(hash string) (named bool, err error) {
+	err = l.view(func(st state) error {
+		named = st.has(inDocs, hash)
+		return nil
+	})
+	return named, err
+}
+
 func listLimit(limit int) int {
 	if limit <= 0 || limit > MaxList {
 		return MaxList

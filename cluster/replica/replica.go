@@ -19,16 +19,16 @@ import (
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
 	"github.com/faxmesh/faxmesh/cluster/blob"
+	"github.com/faxmesh/faxmesh/cluster/room"
+	"golang.org/x/time/rate"
 )
 
 // Limits and times.
 const (
-	opTime      = 10 * time.Minute // one document's way to one node
-	stallTime   = 30 * time.Second // without an octet moved
-	maxServing  = 64               // documents on their way to or from other nodes, asked for by them
-	repairEvery = time.Minute
-	maxScan     = 4096 // documents looked after in one round of repair; the next goes on there
-	maxAsk      = 1024 // hashes in one question
+	opTime     = 10 * time.Minute // one document's way to one node
+	stallTime  = 30 * time.Second // without an octet moved
+	maxServing = 64               // documents on their way to or from other nodes, asked for by them
+	maxAsk     = 1024             // hashes in one question
 )
 
 // Config says where documents are and who else keeps some.
@@ -38,11 +38,29 @@ type Config struct {
 	Copies   int // wanted in all, this node's included
 	Listener net.Listener
 	Dial     func(ctx context.Context, node string) (net.Conn, error)
-	// Others gives the live nodes but this one.
-	Others func() []string
-	// Needed goes through the hashes of all documents that records name.
-	Needed func() iter.Seq2[string, error]
+	// Others gives the live nodes but this one; Members all but this one, those
+	// that do not answer included.
+	Others  func() []string
+	Members func() []string
+	Records Records
+	// Admit says why this node takes no copy of so many octets for another.
+	Admit func(octets int64) error
+	// Alarm puts on record what an administrator should know; it does not block.
+	Alarm  func(what, hash, detail string)
+	Ages   string // file in which the collection keeps how long documents were without a record
 	Logger *slog.Logger
+}
+
+// Records is what the cluster knows of documents.
+type Records interface {
+	// Needed goes through the hashes of all documents that records name, in
+	// their order; those of records that this node alone has yet included.
+	Needed() iter.Seq2[string, error]
+	// Named reports whether a record names a document.
+	Named(hash string) (bool, error)
+	// Confirm puts on record that documents are about to be removed. When it has
+	// returned nil this node knows all records that were made before.
+	Confirm(ctx context.Context, detail string) error
 }
 
 // Replica is one node's share of the documents. It is safe for concurrent use.
@@ -53,11 +71,14 @@ type Replica struct {
 	work   sync.WaitGroup
 	wake   chan struct{}
 
+	damaged chan string // hashes of documents that were set aside
+
 	mu      sync.Mutex
 	closed  bool
 	serving map[net.Conn]struct{}
 	fetches map[string]*fetch
-	cursor  string // repair goes on behind this hash
+	owed    map[string]struct{} // documents put here that have got too few copies
+	rounds  rounds
 }
 
 // fetch is a document on its way here; those who want it wait for done.
@@ -69,10 +90,15 @@ type fetch struct {
 // Open serves this node's documents to the others and looks after the number
 // of copies until Close.
 func Open(cfg Config) *Replica {
-	r := &Replica{cfg: cfg, wake: make(chan struct{}, 1), serving: map[net.Conn]struct{}{}, fetches: map[string]*fetch{}}
+	r := &Replica{cfg: cfg, wake: make(chan struct{}, 1), damaged: make(chan string, maxDamaged),
+		serving: map[net.Conn]struct{}{}, fetches: map[string]*fetch{}, owed: map[string]struct{}{}, rounds: newRounds()}
+	cfg.Store.OnDamage(r.noteDamage)
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.work.Go(r.accept)
 	r.work.Go(r.repairLoop)
+	r.work.Go(r.replaceLoop)
+	r.work.Go(r.scrubLoop)
+	r.work.Go(r.collectLoop)
 	return r
 }
 
@@ -99,19 +125,37 @@ func (r *Replica) Put(ctx context.Context, content io.Reader) (doc fax.Document,
 	if errors.Is(err, blob.ErrTooLarge) {
 		return doc, 0, fax.Errorf(fax.TooLarge, "the document is too large; at most %d MiB are allowed", blob.MaxSize>>20)
 	}
+	if room.IsFull(err) {
+		return doc, 0, fmt.Errorf("%w (%w)", fax.Errorf(fax.Full, "the disk of node %s is full; log in at another node, or ask the administrator to make room on it", r.cfg.Name), err)
+	}
 	if err != nil {
 		return doc, 0, err
 	}
-	return doc, 1 + r.spread(ctx, doc, r.cfg.Copies-1, r.cfg.Others()), nil
+	copies = 1 + r.spread(ctx, doc, r.cfg.Copies-1, r.cfg.Others(), nil)
+	r.owe(doc.Hash, copies < r.cfg.Copies)
+	return doc, copies, nil
+}
+
+// owe notes that a document lacks copies that no node can have, or that it has
+// got them.
+func (r *Replica) owe(hash string, lacks bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !lacks {
+		delete(r.owed, hash)
+	} else if len(r.owed) < maxOwed { // more are found in their turn
+		r.owed[hash] = struct{}{}
+	}
 }
 
 // spread copies a document to want of the nodes and returns how many have it.
-func (r *Replica) spread(ctx context.Context, doc fax.Document, want int, nodes []string) (copies int) {
+// The pace, if any, is in octets.
+func (r *Replica) spread(ctx context.Context, doc fax.Document, want int, nodes []string, pace *rate.Limiter) (copies int) {
 	for _, node := range rank(doc.Hash, nodes) {
 		if copies >= want || ctx.Err() != nil {
 			break
 		}
-		if err := r.send(ctx, node, doc); err != nil {
+		if err := r.send(ctx, node, doc, pace); err != nil {
 			r.cfg.Logger.Warn("a document could not be copied to another node", "peer", node, "hash", doc.Hash, "err", err)
 			continue
 		}
@@ -196,102 +240,4 @@ func (r *Replica) fetch(ctx context.Context, hash string) error {
 		return fax.Errorf(fax.Unavailable, "document %.12s could not be fetched from the node that has it; try again", hash)
 	}
 	return fax.Errorf(fax.NotFound, "document %.12s is on none of the nodes that can be reached now", hash)
-}
-
-// Repair begins a round of repair now, as when a node has come or gone.
-func (r *Replica) Repair() {
-	select {
-	case r.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (r *Replica) repairLoop() {
-	for {
-		if err := r.repair(r.ctx); err != nil && r.ctx.Err() == nil {
-			r.cfg.Logger.Warn("copies of documents could not be checked", "err", err)
-		}
-		select {
-		case <-r.wake:
-		case <-time.After(repairEvery):
-		case <-r.ctx.Done():
-			return
-		}
-	}
-}
-
-// repair looks after the next maxScan documents that records name and this
-// node has: of those who have a document the first in rank gives copies to
-// those who lack it.
-func (r *Replica) repair(ctx context.Context) error {
-	others := r.cfg.Others()
-	if len(others) == 0 || r.cfg.Copies < 2 {
-		return nil
-	}
-	hashes, err := r.scan()
-	if err != nil {
-		return err
-	}
-	for part := range slices.Chunk(hashes, maxAsk) {
-		holders := map[string][]string{}
-		var asked []string
-		for _, node := range others {
-			has, err := r.ask(ctx, node, part)
-			if err != nil {
-				r.cfg.Logger.Debug("a node does not say which documents it has", "peer", node, "err", err)
-				continue
-			}
-			asked = append(asked, node)
-			for i, hash := range part {
-				if has[i] {
-					holders[hash] = append(holders[hash], node)
-				}
-			}
-		}
-		for _, hash := range part {
-			r.mend(ctx, hash, holders[hash], asked)
-		}
-	}
-	return ctx.Err()
-}
-
-// mend gives a document the copies it lacks, if that is this node's part.
-func (r *Replica) mend(ctx context.Context, hash string, holders, asked []string) {
-	want := r.cfg.Copies - 1 - len(holders)
-	if want <= 0 || rank(hash, append(slices.Clone(holders), r.cfg.Name))[0] != r.cfg.Name {
-		return
-	}
-	size, err := r.cfg.Store.Size(hash)
-	if err != nil {
-		return // set aside meanwhile
-	}
-	lacking := slices.DeleteFunc(slices.Clone(asked), func(n string) bool { return slices.Contains(holders, n) })
-	if n := r.spread(ctx, fax.Document{Hash: hash, Size: size}, want, lacking); n > 0 {
-		r.cfg.Logger.Info("a document has got the copies it lacked", "hash", hash, "copies", 1+len(holders)+n)
-	}
-}
-
-// scan gives the next documents to look after, and goes round.
-func (r *Replica) scan() ([]string, error) {
-	r.mu.Lock()
-	from := r.cursor
-	r.mu.Unlock()
-	var hashes []string
-	last := ""
-	for hash, err := range r.cfg.Needed() {
-		if err != nil {
-			return nil, fmt.Errorf("list the documents that records name: %w", err)
-		}
-		if hash <= from || !r.cfg.Store.Has(hash) {
-			continue
-		}
-		if hashes = append(hashes, hash); len(hashes) == maxScan {
-			last = hash
-			break
-		}
-	}
-	r.mu.Lock()
-	r.cursor = last
-	r.mu.Unlock()
-	return hashes, nil
 }

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,7 +28,10 @@ import (
 type town struct {
 	mu     sync.Mutex
 	nodes  map[string]*node
+	away   []string // members that do not answer
 	needed map[string]bool
+	// refused is why nothing may be removed.
+	refused error
 }
 
 type node struct {
@@ -35,9 +39,13 @@ type node struct {
 	name   string
 	dir    string
 	listen net.Listener
+	full   atomic.Bool
+
+	mu     sync.Mutex
+	alarms []string
 }
 
-func (w *town) settle(t *testing.T, copies int, names ...string) {
+func (w *town) settle(t testing.TB, copies int, names ...string) {
 	t.Helper()
 	for _, name := range names {
 		n := &node{name: name, dir: t.TempDir()}
@@ -53,7 +61,8 @@ func (w *town) settle(t *testing.T, copies int, names ...string) {
 		w.nodes[name] = n
 		w.mu.Unlock()
 		n.Replica = Open(Config{Name: name, Store: store, Copies: copies, Listener: n.listen, Dial: w.dial,
-			Others: func() []string { return w.others(name) }, Needed: w.named, Logger: logger})
+			Others: func() []string { return w.others(name) }, Members: func() []string { return w.members(name) },
+			Records: w, Admit: n.admit, Alarm: n.alarm, Ages: filepath.Join(t.TempDir(), "ages.json"), Logger: logger})
 		t.Cleanup(func() { n.Close() })
 	}
 }
@@ -75,7 +84,7 @@ func (w *town) others(self string) []string {
 	return slices.DeleteFunc(slices.Collect(maps.Keys(w.nodes)), func(n string) bool { return n == self })
 }
 
-func (w *town) named() iter.Seq2[string, error] {
+func (w *town) Needed() iter.Seq2[string, error] {
 	w.mu.Lock()
 	hashes := slices.Sorted(maps.Keys(w.needed))
 	w.mu.Unlock()
@@ -86,6 +95,45 @@ func (w *town) named() iter.Seq2[string, error] {
 			}
 		}
 	}
+}
+
+func (w *town) Named(hash string) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.needed[hash], nil
+}
+
+func (w *town) Confirm(context.Context, string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.refused
+}
+
+// members are the nodes and those that are away.
+func (w *town) members(self string) []string {
+	w.mu.Lock()
+	away := slices.Clone(w.away)
+	w.mu.Unlock()
+	return append(w.others(self), away...)
+}
+
+func (n *node) admit(int64) error {
+	if n.full.Load() {
+		return fax.Errorf(fax.Full, "no room")
+	}
+	return nil
+}
+
+func (n *node) alarm(what, hash, _ string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.alarms = append(n.alarms, what+" "+hash)
+}
+
+func (n *node) alarmed() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.alarms)
 }
 
 // remove takes a node off the air.

@@ -13,6 +13,7 @@ import (
 	"github.com/faxmesh/faxmesh/clientlib/fax"
 	"github.com/faxmesh/faxmesh/cluster/blob"
 	"github.com/faxmesh/faxmesh/cluster/peer"
+	"golang.org/x/time/rate"
 )
 
 // One connection carries one operation. The dialler sends a frame
@@ -20,16 +21,18 @@ import (
 //	'p' · hash, 32 octets · size u64      keep this document
 //	'g' · hash                            give me this document
 //	'h' · hashes, up to maxAsk            which of these do you have?
+//	'n' · hashes, up to maxAsk            which of these do your records name?
 //
 // and the answer is a frame whose first octet is one of the codes below. To
 // 'p' it is codeSend, whereupon the document's octets are sent and a second
 // answer says codeDone when they are on disk, or codeDone at once if they are
 // already. To 'g' it is codeSend with the size u64, and the octets follow. To
-// 'h' it is codeDone with one octet, 0 or 1, for each hash.
+// 'h' and 'n' it is codeDone with one octet, 0 or 1, for each hash.
 const (
-	opPut = 'p'
-	opGet = 'g'
-	opHas = 'h'
+	opPut   = 'p'
+	opGet   = 'g'
+	opHas   = 'h'
+	opNamed = 'n'
 
 	codeDone    = 0
 	codeSend    = 1
@@ -94,7 +97,7 @@ func readAnswer(conn io.Reader) (code byte, rest []byte, err error) {
 
 // send gives a node a copy. When it returns nil the copy is on that node's
 // disk.
-func (r *Replica) send(ctx context.Context, node string, doc fax.Document) error {
+func (r *Replica) send(ctx context.Context, node string, doc fax.Document, pace *rate.Limiter) error {
 	hash, err := hex.DecodeString(doc.Hash)
 	if err != nil {
 		return blob.ErrBadHash
@@ -113,7 +116,7 @@ func (r *Replica) send(ctx context.Context, node string, doc fax.Document) error
 			return err
 		}
 		defer content.Close()
-		if _, err := io.Copy(conn, content); err != nil {
+		if _, err := io.Copy(conn, &slowed{ctx, content, pace}); err != nil {
 			return err
 		}
 		code, _, err = readAnswer(conn)
@@ -122,6 +125,23 @@ func (r *Replica) send(ctx context.Context, node string, doc fax.Document) error
 		}
 		return err
 	})
+}
+
+// slowed is content that is read no faster than the pace, if there is one.
+type slowed struct {
+	ctx     context.Context
+	content io.Reader
+	pace    *rate.Limiter
+}
+
+func (s *slowed) Read(p []byte) (int, error) {
+	n, err := s.content.Read(p[:min(len(p), rateBurst)])
+	if s.pace != nil && n > 0 {
+		if late := s.pace.WaitN(s.ctx, n); late != nil {
+			return 0, late
+		}
+	}
+	return n, err
 }
 
 // receive fetches a document from a node and keeps it, or gives ErrNotFound.
@@ -145,9 +165,10 @@ func (r *Replica) receive(ctx context.Context, node, hash string) error {
 	})
 }
 
-// ask finds out which of up to maxAsk documents a node has.
-func (r *Replica) ask(ctx context.Context, node string, hashes []string) ([]bool, error) {
-	op := []byte{opHas}
+// ask finds out which of up to maxAsk documents a node has, or its records
+// name.
+func (r *Replica) ask(ctx context.Context, what byte, node string, hashes []string) ([]bool, error) {
+	op := []byte{what}
 	for _, h := range hashes {
 		raw, err := hex.DecodeString(h)
 		if err != nil || len(raw) != hashLen {
@@ -209,13 +230,24 @@ func (r *Replica) serve(conn paced) error {
 	case len(op) == 1+hashLen && op[0] == opGet:
 		return r.serveGet(conn, hex.EncodeToString(op[1:]))
 	case len(op)%hashLen == 1 && op[0] == opHas:
-		answer := []byte{codeDone}
-		for h := op[1:]; len(h) > 0; h = h[hashLen:] {
-			answer = append(answer, b2i(r.cfg.Store.Has(hex.EncodeToString(h[:hashLen]))))
-		}
-		return peer.WriteFrame(conn, answer)
+		return r.serveEach(conn, op[1:], func(hash string) (bool, error) { return r.cfg.Store.Has(hash), nil })
+	case len(op)%hashLen == 1 && op[0] == opNamed:
+		return r.serveEach(conn, op[1:], r.cfg.Records.Named)
 	}
 	return errWire
+}
+
+// serveEach answers a question about each of some documents.
+func (r *Replica) serveEach(conn paced, hashes []byte, say func(hash string) (bool, error)) error {
+	answer := []byte{codeDone}
+	for h := hashes; len(h) > 0; h = h[hashLen:] {
+		yes, err := say(hex.EncodeToString(h[:hashLen]))
+		if err != nil {
+			return refuse(conn, err)
+		}
+		answer = append(answer, b2i(yes))
+	}
+	return peer.WriteFrame(conn, answer)
 }
 
 func b2i(b bool) byte {
@@ -229,8 +261,15 @@ func (r *Replica) servePut(conn paced, hash string, size uint64) error {
 	if size > blob.MaxSize {
 		return refuse(conn, blob.ErrTooLarge)
 	}
+	r.cfg.Store.Touch(hash)
+	// The copy that is here already is read: the other node counts on it.
 	if have, err := r.cfg.Store.Size(hash); err == nil && have == int64(size) {
-		return peer.WriteFrame(conn, []byte{codeDone})
+		if r.cfg.Store.Verify(hash, func(int) error { return r.ctx.Err() }) == nil {
+			return peer.WriteFrame(conn, []byte{codeDone})
+		}
+	}
+	if err := r.cfg.Admit(int64(size)); err != nil {
+		return refuse(conn, err)
 	}
 	if err := peer.WriteFrame(conn, []byte{codeSend}); err != nil {
 		return err

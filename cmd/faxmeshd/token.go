@@ -11,6 +11,7 @@ import (
 	"github.com/faxmesh/faxmesh/clientlib/settings"
 	"github.com/faxmesh/faxmesh/clientlib/wire"
 	"github.com/faxmesh/faxmesh/cluster"
+	"github.com/faxmesh/faxmesh/cluster/room"
 	"github.com/faxmesh/faxmesh/cmd/terminal"
 )
 
@@ -115,6 +116,7 @@ func clusterOptions(dir string, values *settings.Values, log *slog.Logger) clust
 		ClientAddr:    where(s.Client),
 		Copies:        s.Copies,
 		Plain:         s.Plain,
+		Room:          room.Limits{Quota: s.Quota, MinFree: s.MinFree},
 		Logger:        log,
 	}
 }

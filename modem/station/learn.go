@@ -75,6 +75,9 @@ const (
 	rtn
 )
 
+// maxUnheard whole blocks in a call that do not arrive are no noise.
+const maxUnheard = 4
+
 // suspects lists who may be to blame, the first to be tried first. It is empty
 // if the station, and the line to it, have nothing to do with how the call ended.
 func suspects(end status.Code, seen t30.Seen) []suspect {
@@ -86,6 +89,9 @@ func suspects(end status.Code, seen t30.Seen) []suspect {
 			return []suspect{v17, slow}
 		}
 		return []suspect{slow}
+	case end == status.ECMFailed && seen.Unheard >= maxUnheard && seen.Trained.V17() && seen.Confirmed == line.V21:
+		// It trains, and then hears no image: V.17 is trained shortly before those.
+		return []suspect{v17, slow, ecm}
 	case end == status.ECMFailed:
 		return []suspect{slow, ecm}
 	case end == status.PageRejected && seen.Confirmed == line.V21:

@@ -91,6 +91,11 @@ func TestRules(t *testing.T) {
 			in(mmrs, status.ECMFailed, line.V17x12000, "V.17 12000 at most, no ECM"),
 			{status.OK, t30.Seen{Session: mhs, Began: line.V17x12000, Trained: line.V17x12000, Confirmed: line.V17x12000}, "V.17 12000 at most, no ECM"},
 		},
+		"it trains and loses the image": {
+			{status.ECMFailed, t30.Seen{Session: mmrs, Began: top, Trained: top, Unheard: 8}, "V.29 9600 at most"},
+			{status.ECMFailed, t30.Seen{Session: mmrs, Began: line.V29x9600, Trained: line.V29x9600, Unheard: 8}, "V.29 7200 at most"},
+		},
+		"noise, once a whole block of it": {{status.ECMFailed, t30.Seen{Session: mmrs, Began: top, Trained: top, Unheard: 1}, "V.17 12000 at most"}},
 		"it rejects MR": {
 			rejects(mrs, top, "no MR"),
 			{status.OK, t30.Seen{Session: mhs, Began: top, Trained: top, Confirmed: top}, "no MR"},

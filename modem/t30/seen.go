@@ -18,6 +18,7 @@ type Seen struct {
 	Trained   line.Rate // highest rate at which training succeeded; V21: none
 	Confirmed line.Rate // highest rate at which a page was confirmed; V21: none
 	Rejected  int       // times that a page was rejected (RTN, PIN)
+	Unheard   int       // times that of a whole block nothing had come (PPR)
 }
 
 // said takes down a DCS with its training check.

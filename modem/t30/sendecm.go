@@ -123,6 +123,9 @@ func (s *sender) correct(frame []byte) Order {
 			n++
 		}
 	}
+	if n == p.frames {
+		s.report.Seen.Unheard++
+	}
 	if n == 0 && asked == (frameMap{}) {
 		if p.empty++; p.empty >= maxPPR {
 			return s.fail(status.ECMFailed, nil)

@@ -26,9 +26,20 @@
 //     in which no row can be found is answered by DCN: it would be the same again.
 //     A page without its RTC whose command comes late was cut, and is answered by
 //     RTN.
+//     Copy quality is in rateCopy: rows that have vanished count as bad ones, and
+//     a gap as high as a line of print is never confirmed.
+//   - With ECM, a page that comes without frames is received as one without ECM,
+//     but not in T.6.
+//   - The first frame of a burst goes twice, from the second correction on, to a
+//     receiver that asks for it again and again.
 //   - After an image that could not be received one more is listened for: some
 //     senders begin anew. If the line is not silent when T2 is over, the training
-//     of an image was missed, and only the command behind it is waited for.
+//     of an image was missed, and only the command behind it is waited for. The
+//     same holds behind an image whose carrier was lost: T2 begins anew as long as
+//     there is one.
+//   - V.17 9600 is tried although it is hardly better than 12000 where 14400 has
+//     failed as well: from V.29 there is no way back. Who calls again knows.
+//   - Behind a DCN said nothing is waited for.
 //   - CRP counts as one of the three tries of a command. It is never sent.
 //   - DIS and DTC are said three times if nothing follows, and T1 is waited for.
 package t30

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/faxmesh/faxmesh/modem/line"
 	"github.com/faxmesh/faxmesh/modem/line/linetest"
@@ -38,7 +39,7 @@ func honest(t *testing.T, c call, out outcome) {
 	}
 }
 
-// badLine damages one transmission in five at random.
+// badLine damages one transmission in three at random.
 func badLine(seed uint64) linetest.Damage {
 	r := rand.New(rand.NewPCG(seed, 7))
 	return func(t *linetest.Transmission) {
@@ -54,6 +55,12 @@ func badLine(seed uint64) linetest.Damage {
 			}
 		case 4:
 			t.HangUp = r.IntN(10) == 0
+		case 5:
+			t.Untrained = t.Signal.Kind == line.Block || t.Signal.Kind == line.Page
+		case 6:
+			if t.Signal.Kind == line.Block { // of a page without ECM its decoder would tell
+				t.Broken = time.Duration(r.IntN(20)) * 400 * time.Millisecond
+			}
 		}
 	}
 }

@@ -304,14 +304,14 @@ func (r *receiver) awaitImageFor(timeout time.Duration) Order {
 	})
 }
 
-// imageMissed goes on after an image that could not be received. It may last as
-// long as an image does; some senders drop their carrier and begin anew.
+// imageMissed goes on after an image that could not be received: some senders drop
+// their carrier and begin anew. If not, it may last as long as an image does.
 func (r *receiver) imageMissed(rate line.Rate) Order {
 	if r.in.missed {
 		return r.awaitPostMessage(imageTime(rate))
 	}
 	r.in.missed = true
-	return r.awaitImageFor(imageTime(rate))
+	return r.awaitImageFor(T2)
 }
 
 // imageUnderWay goes on where T2 has run out and the line is not silent: the

@@ -26,7 +26,7 @@ import (
 
 // Times of the end.
 const (
-	drainTime  = 3 * time.Minute // for every fax to end
+	drainTime  = 6 * time.Minute // for every fax to end: retries take their time
 	settleTime = 45 * time.Second
 	fetchTime  = 20 * time.Second
 )

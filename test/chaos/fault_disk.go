@@ -31,6 +31,7 @@ func diskFaults() []fault {
 		{9, "power-one", 3, func(ctx context.Context, s *stage) (string, error) { return s.power(s.any()) }},
 		{9, "power-leader", 2, func(ctx context.Context, s *stage) (string, error) { return s.power(s.leads()) }},
 		{9, "power-all", 3, func(ctx context.Context, s *stage) (string, error) { return s.power(s.nodes...) }},
+		{9, "power-caller", 3, powerCaller},
 		{10, "corrupt", 2, corrupt},
 	}
 }
@@ -108,6 +109,17 @@ func (s *stage) power(nodes ...*node) (string, error) {
 		errs = append(errs, n.start())
 	}
 	return fmt.Sprintf("%s, %d files not as they were", names(nodes), lost), errors.Join(errs...)
+}
+
+// powerCaller cuts the power of a node in a call.
+func powerCaller(_ context.Context, s *stage) (string, error) {
+	n, line, ok := s.caller()
+	if !ok {
+		return "nobody was in a call", nil
+	}
+	time.Sleep(s.between(0, 400*time.Millisecond)) // the call has come so far
+	what, err := s.power(n)
+	return what + " with line " + line, err
 }
 
 // corrupt damages a file of a node that is down. The node must refuse to work

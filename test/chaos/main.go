@@ -35,6 +35,7 @@ type options struct {
 	seed     uint64
 	faults   string
 	cycles   int
+	speed    float64
 	program  string
 	dir      string
 	keep     bool
@@ -57,6 +58,7 @@ func parse(args []string, errs io.Writer) (o options, list bool, err error) {
 	f.Uint64Var(&o.seed, "seed", 1, "seed of the faults and of the work")
 	f.StringVar(&o.faults, "faults", "", "names or numbers of rows, with commas between; empty: all")
 	f.IntVar(&o.cycles, "cycles", 0, "play so many faults without pauses instead of for a duration")
+	f.Float64Var(&o.speed, "speed", 12, "line seconds in one of wall time; less on a machine that is slow: modems cannot wait")
 	f.StringVar(&o.program, "program", "", "faxmeshd to try; empty: it is built")
 	f.StringVar(&o.dir, "dir", "", "directory to work in; empty: a new one, removed unless something is wrong")
 	f.BoolVar(&o.keep, "keep", false, "keep the directory in any case")
@@ -65,7 +67,7 @@ func parse(args []string, errs io.Writer) (o options, list bool, err error) {
 	if err := f.Parse(args); err != nil {
 		return o, list, err
 	}
-	if f.NArg() > 0 || o.nodes != 3 && o.nodes != 5 || o.duration <= 0 || o.cycles < 0 {
+	if f.NArg() > 0 || o.nodes != 3 && o.nodes != 5 || o.duration <= 0 || o.cycles < 0 || o.speed < 1 || o.speed > 100 {
 		return o, list, errors.New("usage: chaos [-nodes 3|5] [-duration D] [-seed S] [-faults LIST] [-json]; -h tells more")
 	}
 	return o, list, nil
@@ -175,7 +177,7 @@ func (s *summary) print(out io.Writer, o options) {
 // nil.
 func play(ctx context.Context, o options, errs io.Writer) (s *summary, err error) {
 	s = &summary{Nodes: o.nodes, Seed: o.seed, Faults: map[string]int{}, NotRun: map[string]string{}, verdict: verdict{Violations: []string{}}}
-	s.Repeat = fmt.Sprintf("go run ./test/chaos -nodes %d -duration %v -seed %d", o.nodes, o.duration, o.seed)
+	s.Repeat = fmt.Sprintf("go run ./test/chaos -nodes %d -duration %v -seed %d -speed %g", o.nodes, o.duration, o.seed, o.speed)
 	if o.faults != "" {
 		s.Repeat += " -faults " + o.faults
 	}
@@ -223,7 +225,7 @@ type theatre struct {
 func (t *theatre) open(ctx context.Context, w *wire) (err error) {
 	outer, cancel := context.WithCancel(ctx)
 	t.close = cancel
-	if t.outside, err = openOutside(outer, t.nodes, t.seed, t.history); err != nil {
+	if t.outside, err = openOutside(outer, t.nodes, t.speed, t.seed, t.history); err != nil {
 		return fmt.Errorf("open the telephone exchange: %w", err)
 	}
 	if t.cluster, err = establish(ctx, t.dir, t.program, t.nodes, w, t.history); err != nil {

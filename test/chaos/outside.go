@@ -19,9 +19,8 @@ import (
 
 // The telephone exchange and the machines on it that are no node's.
 const (
-	lineSpeed     = 30 // line seconds in one of wall time
-	machines      = 8  // that take faxes
-	callers       = 2  // that send them
+	machines      = 8 // that take faxes
+	callers       = 2 // that send them
 	machinePrefix = "09"
 	exchangePort  = 7499
 )
@@ -33,6 +32,7 @@ type outside struct {
 	exchange *exchange.Exchange
 	history  *history
 	nodes    int
+	speed    float64 // line seconds in one of wall time
 	done     sync.WaitGroup
 
 	mu   sync.Mutex
@@ -40,9 +40,9 @@ type outside struct {
 }
 
 // openOutside lets the exchange and its machines work until ctx ends.
-func openOutside(ctx context.Context, nodes int, seed uint64, h *history) (*outside, error) {
-	o := &outside{history: h, nodes: nodes, busy: map[string]bool{}}
-	o.exchange = exchange.New(exchange.Config{Speed: lineSpeed, Seed: seed, Observe: o.observe})
+func openOutside(ctx context.Context, nodes int, speed float64, seed uint64, h *history) (*outside, error) {
+	o := &outside{history: h, nodes: nodes, speed: speed, busy: map[string]bool{}}
+	o.exchange = exchange.New(exchange.Config{Speed: speed, Seed: seed, Observe: o.observe})
 	ln, err := net.Listen("tcp", exchangeAddr.String())
 	if err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func (o *outside) machine(ctx context.Context, number string) (modem.Modem, erro
 	if err != nil {
 		return nil, err
 	}
-	phone, err := class1.Open(ctx, port, class1.Config{Speed: lineSpeed, Log: slog.New(slog.DiscardHandler)})
+	phone, err := class1.Open(ctx, port, class1.Config{Speed: o.speed, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err
 	}

@@ -72,7 +72,7 @@ func TestChoose(t *testing.T) {
 		t.Errorf("no list: %d of %d, %v", len(got), len(all), err)
 	}
 	got, err := choose(all, "kill-leader,9")
-	if err != nil || len(got) != 4 || got[0].name != "kill-leader" || got[1].row != 9 {
+	if err != nil || len(got) != 5 || got[0].name != "kill-leader" || got[1].row != 9 {
 		t.Errorf("%v, %v", got, err)
 	}
 	if _, err := choose(all, "earthquake"); err == nil || !strings.Contains(err.Error(), "-list") {

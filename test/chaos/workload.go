@@ -22,7 +22,7 @@ const (
 	askTime      = 15 * time.Second // for one request
 	probeEvery   = 100 * time.Millisecond
 	submitFirst  = 400 * time.Millisecond // between two submits of a clerk, at least
-	submitSpread = 1600                   // ms more, at most
+	submitSpread = 2600                   // ms more, at most
 	orderTries   = 4                      // of one order whose outcome is not known
 )
 

@@ -32,12 +32,16 @@ const (
 	maxWaiting = 1024                   // events that came but were not taken yet, beside the next one
 	gapWait    = 300 * time.Millisecond // until an event is asked for whose successor is there
 	maxAsks    = 60                     // until an event counts as no longer kept
+	maxEarly   = 4096                   // tentative events that are known again
 )
 
 // feed puts the events of an account in order. They come by several ways, more
 // than once, and not in order; each leaves once, in order of the numbers. What
 // does not fit is not acknowledged and asked for later: the truth is with the
 // nodes.
+//
+// Tentative events, which a node that is cut off tells, leave as they come. When
+// they come again with their numbers they have left already.
 type feed struct {
 	out  chan Delivery
 	bell chan struct{} // one place: rung when something has changed
@@ -51,6 +55,7 @@ type feed struct {
 	next    uint64 // number of the event that leaves next
 	known   uint64 // number of the newest event that has come
 	waiting map[uint64]Delivery
+	early   early
 	unacked []uint64
 	behind  bool // there may be events that nobody will tell unasked
 	asking  bool // a question is under way
@@ -63,13 +68,47 @@ func newFeed() *feed {
 		told: make(chan struct{}), waiting: map[uint64]Delivery{}}
 }
 
+// early is what is known of tentative events.
+type early struct {
+	newest uint64 // of the session's node at the login: those up to it are old
+	waits  []Delivery
+	told   map[fax.Event]bool // by identity
+	order  []fax.Event        // the same, the oldest first
+}
+
+// take takes a tentative event; it is false if it has to come again.
+func (y *early) take(d Delivery) bool {
+	id := d.Event.Identity()
+	old := d.Event.Seq <= y.newest && d.Event.SameTail(y.newest)
+	switch {
+	case y.told[id]:
+		return true
+	case len(y.waits) >= maxWaiting && !old:
+		return false
+	}
+	if len(y.order) == maxEarly {
+		delete(y.told, y.order[0])
+		y.order = y.order[1:]
+	}
+	if y.told == nil {
+		y.told = map[fax.Event]bool{}
+	}
+	y.told[id] = true
+	y.order = append(y.order, id)
+	if !old {
+		y.waits = append(y.waits, d)
+	}
+	return true
+}
+
 // start says which event was seen last. The feed asks at once for newer ones:
 // what happens between a login and the moment from which the node tells events
 // is told by nobody.
-func (f *feed) start(after uint64) {
+func (f *feed) start(after, tentative uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.started, f.next, f.known, f.behind = true, after+1, after, true
+	f.early.newest = tentative
 	ring(f.bell)
 }
 
@@ -98,6 +137,14 @@ func (f *feed) offer(events []fax.Event, via Via, node string) []uint64 {
 	}
 	taken := make([]uint64, 0, len(events))
 	for _, e := range events {
+		if e.Tentative() {
+			if f.early.take(Delivery{Event: e, Via: via, Node: node}) {
+				taken = append(taken, e.Seq)
+			} else {
+				f.behind = true
+			}
+			continue
+		}
 		f.known = max(f.known, e.Seq)
 		_, twice := f.waiting[e.Seq]
 		switch {
@@ -166,13 +213,22 @@ func (f *feed) look() (Delivery, bool, question) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	d, ready := f.waiting[f.next]
+	for ready && f.early.told[d.Event.Identity()] {
+		delete(f.waiting, f.next)
+		f.next, f.asks = f.next+1, 0
+		d, ready = f.waiting[f.next]
+	}
+	missing := !ready && len(f.waiting) > 0
+	if !ready && len(f.early.waits) > 0 {
+		d, ready = f.early.waits[0], true
+	}
 	var q question
 	switch {
 	case !f.started || f.asking:
 	case f.behind && (!ready || len(f.waiting) < maxWaiting):
 		f.behind, f.asking, f.failed = false, true, false
 		q = question{now: true, after: f.next - 1}
-	case f.failed || !ready && len(f.waiting) > 0:
+	case f.failed || missing:
 		q.later = true
 	}
 	return d, ready, q
@@ -182,6 +238,10 @@ func (f *feed) look() (Delivery, bool, question) {
 func (f *feed) handed(seq uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if len(f.early.waits) > 0 && f.early.waits[0].Event.Seq == seq {
+		f.early.waits = f.early.waits[1:]
+		return
+	}
 	delete(f.waiting, seq)
 	f.next, f.asks = max(f.next, seq+1), 0
 }
@@ -197,7 +257,7 @@ func (f *feed) catchUp(ctx context.Context, after uint64, missed func(context.Co
 	f.asking, f.failed = false, err != nil
 	f.asks++
 	if err == nil {
-		f.settleLocked(after, events)
+		f.settleLocked(after, slices.DeleteFunc(events, fax.Event.Tentative))
 	}
 	f.onceTold.Do(func() { close(f.told) })
 	ring(f.bell)

@@ -46,7 +46,7 @@ func (l *ledger) missed(_ context.Context, after uint64) ([]fax.Event, string, e
 func startFeed(t *testing.T, l *ledger, after uint64) *feed {
 	ctx, cancel := context.WithCancel(t.Context())
 	f := newFeed()
-	f.start(after)
+	f.start(after, 0)
 	done := make(chan struct{})
 	go func() {
 		f.run(ctx, l.missed)
@@ -187,6 +187,46 @@ func TestFloodIsBounded(t *testing.T) {
 		}
 		for seq := uint64(1); seq <= n; seq++ {
 			take(t, f, seq)
+		}
+	})
+}
+
+// TestTentativeEvents: what an island tells leaves at once, and not again when
+// it comes with its numbers behind what happened elsewhere.
+func TestTentativeEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{}
+		old := l.add()
+		f := startFeed(t, l, old.Seq)
+		early := func(k uint64, id string) fax.Event {
+			return fax.Event{Account: "a", Seq: fax.Tentative + k, Kind: fax.EventSent, Fax: id, Node: "north", At: fax.Millis(k)}
+		}
+		one, two := early(1, "one"), early(2, "two")
+		for range 2 {
+			if got := f.offer([]fax.Event{one, two}, ViaCallback, "north"); len(got) != 2 {
+				t.Errorf("acknowledged %v", got)
+			}
+		}
+		take(t, f, one.Seq)
+		take(t, f, two.Seq)
+		if f.newest() != old.Seq {
+			t.Errorf("the newest number is %d, want %d", f.newest(), old.Seq)
+		}
+		elsewhere := l.add()
+		for _, e := range []fax.Event{one, two} { // the merge
+			e.Seq = uint64(len(l.events) + 1)
+			l.mu.Lock()
+			l.events = append(l.events, e)
+			l.mu.Unlock()
+		}
+		last := l.add()
+		f.offer([]fax.Event{last}, ViaConnection, "north")
+		take(t, f, elsewhere.Seq)
+		take(t, f, last.Seq)
+		select {
+		case d := <-f.out:
+			t.Errorf("%+v leaves too", d)
+		case <-time.After(time.Minute):
 		}
 	})
 }

@@ -75,7 +75,7 @@ func (c *Client) begin(session fax.Session) bool {
 	if c.options.After != nil {
 		after = min(after, *c.options.After)
 	}
-	c.feed.start(after)
+	c.feed.start(after, session.Newest)
 	c.tookLocked(session)
 	c.wg.Go(c.keep)
 	c.wg.Go(c.acknowledge)

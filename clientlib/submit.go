@@ -48,7 +48,7 @@ func (c *Client) Submit(ctx context.Context, order fax.Order, document io.Reader
 	}
 	var answer wire.Job
 	order.Upload = ""
-	begun := false
+	begun, asked := false, false
 	err = c.do(ctx, safely, func(cn *conn) error {
 		if begun && again != nil {
 			if err := again(); err != nil {
@@ -66,6 +66,7 @@ func (c *Client) Submit(ctx context.Context, order fax.Order, document io.Reader
 			}
 			order.Upload = id
 		}
+		order.Again, asked = order.Again || asked, true
 		return cn.ask(ctx, wire.CmdSubmit, &wire.Submit{Order: order}, &answer)
 	})
 	return answer.Job, err

@@ -25,6 +25,14 @@ const Tentative = uint64(1) << 62
 // Tentative reports whether the event has no place in its account's stream yet.
 func (e Event) Tentative() bool { return e.Seq >= Tentative }
 
+// SameTail reports whether a tentative number is one of the same node and the
+// same time of being cut off.
+func (e Event) SameTail(number uint64) bool { return e.Seq>>tailBits == number>>tailBits }
+
+// tailBits is how many low bits of a tentative number tell the events of one
+// tail apart.
+const tailBits = 40
+
 // Identity is the event without its number: the same before and after it got
 // its place.
 func (e Event) Identity() Event {

@@ -108,7 +108,9 @@ func (a *app) watchEvents(ctx context.Context, c *clientlib.Client, w watching, 
 			if err := a.tell(d, w.json); err != nil {
 				return last, err
 			}
-			last = d.Event.Seq
+			if !d.Event.Tentative() {
+				last = d.Event.Seq
+			}
 		}
 	}
 	return last, nil

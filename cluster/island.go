@@ -336,6 +336,19 @@ func (c *Cluster) Keep(cmd ledger.Command) error {
 	return nil
 }
 
+// Kept is what Keep has kept and the ledger has not, as far as this node knows.
+func (c *Cluster) Kept() ([]ledger.Command, error) {
+	_, pending := c.island.kept.Pending()
+	commands := make([]ledger.Command, len(pending))
+	for i, data := range pending {
+		var err error
+		if commands[i], err = ledger.Decode(data); err != nil {
+			return nil, err
+		}
+	}
+	return commands, nil
+}
+
 // tellKept has the ledger take what Keep has kept.
 func (c *Cluster) tellKept() {
 	n := c.island

@@ -9,12 +9,11 @@ import (
 )
 
 // alarm puts a line that goes out of service, or comes back, on record.
-func (p *parts) alarm(ctx context.Context, a lines.Alarm) error {
+func (p *parts) alarm(_ context.Context, a lines.Alarm) error {
 	what := "line-up"
 	if a.Down {
 		what = "line-down"
 	}
-	_, err := p.cluster.Propose(ctx, ledger.Note{Activity: fax.Activity{At: a.At, Who: p.cluster.Name(), Node: p.cluster.Name(),
+	return p.cluster.Keep(ledger.Note{Activity: fax.Activity{At: a.At, Who: p.cluster.Name(), Node: p.cluster.Name(),
 		What: what, Object: a.Line, Detail: a.Cause}})
-	return err
 }

@@ -47,6 +47,12 @@ func (p *parts) Propose(ctx context.Context, c ledger.Command) (ledger.Result, e
 	return p.cluster.Propose(ctx, c)
 }
 
+func (p *parts) Keep(c ledger.Command) error { return p.cluster.Keep(c) }
+
+func (p *parts) Kept() ([]ledger.Command, error) { return p.cluster.Kept() }
+
+func (p *parts) Alone() bool { _, alone := p.cluster.Alone(); return alone }
+
 func (p *parts) IsLeader() bool { return p.cluster.IsLeader() }
 
 // Running goes through the ledger page by page: there are as many as lines in
@@ -77,6 +83,10 @@ func (p *parts) Sessions() []presence.Session { return p.cluster.Presence().Sess
 
 func (p *parts) Events(account string, after uint64, limit int) ([]fax.Event, error) {
 	return p.cluster.Ledger().Events(account, after, limit)
+}
+
+func (p *parts) Tentative(account string, after uint64, limit int) ([]fax.Event, error) {
+	return p.cluster.Ledger().Tentative(account, after, limit)
 }
 
 func (p *parts) LastEvent(account string) (uint64, error) {
@@ -122,6 +132,9 @@ func (p *parts) Status() ([]fax.NodeStatus, error) {
 			if l.Node == m.Name {
 				s.Lines = append(s.Lines, l)
 			}
+		}
+		if since, alone := p.cluster.Alone(); alone && m.Name == p.cluster.Name() {
+			s.Alone = fax.At(since)
 		}
 		status = append(status, s)
 	}

@@ -99,3 +99,28 @@ func newest(st state, prefix string, after uint64, limit int) (events []fax.Even
 	slices.Reverse(events)
 	return events, nil
 }
+
+// Tentative returns an account's events of the tail after the one numbered
+// after, at most limit of the newest. A number of another tail is before all.
+func (l *Ledger) Tentative(account string, after uint64, limit int) (events []fax.Event, err error) {
+	err = l.view(func(st state) error {
+		if st.over != nil {
+			if own := (fax.Event{Seq: tentative(l.tail.era, 0)}); !own.SameTail(after) {
+				after = 0
+			}
+			events, err = newest(st, fax.Fold(account)+"\x00", max(after, fax.Tentative), listLimit(limit))
+		}
+		return err
+	})
+	return events, err
+}
+
+// LastTentative is the number of an account's last event of the tail, 0 if it
+// has none.
+func (l *Ledger) LastTentative(account string) (uint64, error) {
+	events, err := l.Tentative(account, 0, 1)
+	if err != nil || len(events) == 0 {
+		return 0, err
+	}
+	return events[0].Seq, nil
+}

@@ -33,6 +33,10 @@ const (
 // what is known of the servers.
 type Cluster interface {
 	Propose(ctx context.Context, c ledger.Command) (ledger.Result, error)
+	// Keep takes what has happened: it is on this node's disk when Keep returns,
+	// and the ledger has it later, once. Kept is what it has not yet.
+	Keep(c ledger.Command) error
+	Kept() ([]ledger.Command, error)
 	PutSession(s presence.Session) error
 	DropSession(id string)
 	// NewToken makes a join token.
@@ -73,7 +77,6 @@ type Desk struct {
 	cfg     Config
 	hashes  hasher
 	wrong   *wrongs
-	notes   *notes
 	uploads *uploads
 	here    *attendance
 
@@ -98,16 +101,17 @@ func Open(cfg Config) (*Desk, error) {
 	d := &Desk{cfg: cfg, hashes: hashes, wrong: newWrongs(), uploads: uploads,
 		converting: make(chan struct{}, MaxConverting)}
 	d.here = newAttendance(d.absent)
-	d.notes = openNotes(d.propose, cfg.Log)
-	d.departures = openDepartures(d.propose, cfg.Log)
+	kept, err := cfg.Cluster.Kept()
+	if err != nil {
+		return nil, fmt.Errorf("read which sessions have ended here: %w", err)
+	}
+	d.departures = newDepartures(cfg.Ledger.SessionEnded, kept)
 	return d, nil
 }
 
 // Close ends what the desk does by itself. Sessions stay valid at other nodes.
 func (d *Desk) Close() {
 	d.here.close()
-	d.departures.close()
-	d.notes.close()
 	d.uploads.close()
 }
 
@@ -126,6 +130,14 @@ func (d *Desk) propose(ctx context.Context, c ledger.Command) (ledger.Result, er
 		return r, r.Err
 	}
 	return r, nil
+}
+
+// note puts logins, refusals and views on record without making people wait for
+// the majority.
+func (d *Desk) note(a fax.Activity) {
+	if err := d.cfg.Cluster.Keep(ledger.Note{Activity: a}); err != nil {
+		d.cfg.Log.Error("an activity could not be put on record", "what", a.What, "account", a.Who, "fax", a.Object, "detail", a.Detail, "err", err)
+	}
 }
 
 // who is the account of a session, if the session is still good and the
@@ -156,13 +168,15 @@ func (d *Desk) who(s fax.Session, want fax.Rights) (fax.Account, error) {
 
 // await returns when the ledger shows what is waited for, or after Staleness:
 // an island answers with what it has.
-func (d *Desk) await(ctx context.Context, shown func() bool) {
+func (d *Desk) await(ctx context.Context, shown func() bool) { d.awaitFor(ctx, Staleness, shown) }
+
+func (d *Desk) awaitFor(ctx context.Context, most time.Duration, shown func() bool) {
 	if shown() {
 		return // as nearly always
 	}
 	bell, stop := d.cfg.Ledger.Watch()
 	defer stop()
-	timer := time.NewTimer(Staleness)
+	timer := time.NewTimer(most)
 	defer timer.Stop()
 	for !shown() {
 		select {

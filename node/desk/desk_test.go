@@ -38,6 +38,7 @@ type world struct {
 	sessions map[string]presence.Session
 	acked    []uint64
 	push     func([]fax.Event) error // of the last connection
+	kept     []ledger.Command        // by Keep, while there is no majority
 }
 
 func (w *world) Propose(_ context.Context, c ledger.Command) (ledger.Result, error) {
@@ -46,6 +47,10 @@ func (w *world) Propose(_ context.Context, c ledger.Command) (ledger.Result, err
 	if w.down {
 		return ledger.Result{}, errors.New("no leader")
 	}
+	return w.proposeLocked(c)
+}
+
+func (w *world) proposeLocked(c ledger.Command) (ledger.Result, error) {
 	data, err := ledger.Encode(c)
 	if err != nil {
 		return ledger.Result{}, err
@@ -153,6 +158,28 @@ func (w *world) cut(down bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.down = down
+	for ; !down && len(w.kept) > 0; w.kept = w.kept[1:] {
+		if _, err := w.proposeLocked(w.kept[0]); err != nil {
+			w.t.Error(err)
+		}
+	}
+}
+
+func (w *world) Keep(c ledger.Command) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.down {
+		w.kept = append(w.kept, c)
+		return nil
+	}
+	_, err := w.proposeLocked(c)
+	return err
+}
+
+func (w *world) Kept() ([]ledger.Command, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.kept), nil
 }
 
 // convert takes documents that begin with PAGE as one page.
@@ -263,7 +290,6 @@ func TestLogin(t *testing.T) {
 		if _, online := w.online(s.ID); online {
 			t.Error("still logged in")
 		}
-		d.notes.close()
 		for _, want := range []string{"Clerk login", "nobody login-refused", "clerk login-refused", "Clerk logout"} {
 			if got := activity(t, w); !slices.Contains(got, want) {
 				t.Errorf("%q is not on record: %q", want, got)

@@ -187,7 +187,6 @@ func TestOthersFaxes(t *testing.T) {
 		if j, err := d.Direct(t.Context(), admin, "abcd", fax.Cancelled); err != nil || j.State != fax.Cancelled {
 			t.Errorf("cancel: %v, %v", j, err)
 		}
-		d.notes.close()
 		if got := activity(t, w); !slices.Contains(got, "other view") {
 			t.Errorf("the view is not on record: %q", got)
 		}

@@ -26,7 +26,8 @@ const MaxConverting = 2
 const minPrefix = 4
 
 // Submit makes a job of an order and a finished upload. It returns when record
-// and document are durable. An order that has been submitted before, at
+// and document are durable: at a node that is cut off, on its own disk, which
+// the job then says (Alone). An order that has been submitted before, at
 // whatever node, returns its job as it stands.
 func (d *Desk) Submit(ctx context.Context, s fax.Session, o fax.Order) (fax.Job, error) {
 	a, err := d.who(s, fax.MaySend)
@@ -62,7 +63,7 @@ func (d *Desk) Submit(ctx context.Context, s fax.Session, o fax.Order) (fax.Job,
 		return fax.Job{}, fmt.Errorf("store the document: %w", err)
 	}
 	at := now()
-	r, err := d.propose(ctx, ledger.Submit{Job: fax.Job{ID: o.ID, Owner: a.Name, Number: o.Number, Title: o.Title,
+	r, err := d.propose(ctx, ledger.Submit{Again: o.Again, Job: fax.Job{ID: o.ID, Owner: a.Name, Number: o.Number, Title: o.Title,
 		Source: source, Fax: pages, State: fax.Queued, Submitted: at, Home: d.cfg.Node, NotBefore: o.NotBefore, Updated: at}})
 	if err != nil {
 		return fax.Job{}, err
@@ -71,7 +72,7 @@ func (d *Desk) Submit(ctx context.Context, s fax.Session, o fax.Order) (fax.Job,
 		return fax.Job{}, errors.New("the ledger answered a submit without a job")
 	}
 	over = true
-	d.cfg.Log.Info("submitted", "account", a.Name, "job", o.ID, "number", o.Number, "pages", pages.Pages)
+	d.cfg.Log.Info("submitted", "account", a.Name, "job", o.ID, "number", o.Number, "pages", pages.Pages, "alone", r.Job.Alone != "")
 	return *r.Job, nil
 }
 

@@ -103,7 +103,7 @@ func (d *Desk) again(_ context.Context, l fax.Login) (fax.Session, error) {
 
 func (d *Desk) refused(l fax.Login, why string) {
 	d.cfg.Log.Warn("login refused", "account", l.Account, "peer", l.Remote, "why", why)
-	d.notes.add(fax.Activity{At: now(), Who: l.Account, Node: d.cfg.Node, What: "login-refused",
+	d.note(fax.Activity{At: now(), Who: l.Account, Node: d.cfg.Node, What: "login-refused",
 		Detail: fmt.Sprintf("from %s: %s", l.Remote, why)})
 }
 
@@ -122,6 +122,10 @@ func (d *Desk) open(a fax.Account, id string, l fax.Login, how string) (fax.Sess
 	if err != nil {
 		return fax.Session{}, err
 	}
+	newest, err := d.cfg.Ledger.LastTentative(a.Name)
+	if err != nil {
+		return fax.Session{}, err
+	}
 	p := presence.Session{ID: id, Account: a.Name, Node: d.cfg.Node, Since: fax.At(at), Epoch: a.Epoch}
 	callback := "none"
 	if l.Callback != nil {
@@ -135,10 +139,10 @@ func (d *Desk) open(a fax.Account, id string, l fax.Login, how string) (fax.Sess
 	}
 	d.here.expect(id)
 	d.cfg.Log.Info("logged in", "account", a.Name, "session", id, "peer", l.Remote, "by", how, "callback", callback, "client", l.Client)
-	d.notes.add(fax.Activity{At: p.Since, Who: a.Name, Node: d.cfg.Node, What: "login",
+	d.note(fax.Activity{At: p.Since, Who: a.Name, Node: d.cfg.Node, What: "login",
 		Detail: fmt.Sprintf("from %s with %.64q by %s", l.Remote, l.Client, how)})
 	return fax.Session{ID: id, Account: a.Name, Rights: a.Rights, Home: d.cfg.Node, Token: signed,
-		Secret: Secret(d.cfg.SessionKey, id), Expires: t.Expires, Last: last, Nodes: nodes, Cluster: d.cfg.ClusterID}, nil
+		Secret: Secret(d.cfg.SessionKey, id), Expires: t.Expires, Last: last, Newest: newest, Nodes: nodes, Cluster: d.cfg.ClusterID}, nil
 }
 
 // Attach makes the client's own connection the way of last resort for events.

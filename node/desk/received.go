@@ -71,7 +71,7 @@ func (d *Desk) OpenFax(ctx context.Context, s fax.Session, id string) (fax.Docum
 		return fax.Document{}, nil, fmt.Errorf("open the pages of %s: %w", full, err)
 	}
 	d.cfg.Log.Info("viewed", "account", a.Name, "fax", full)
-	d.notes.add(fax.Activity{At: now(), Who: a.Name, Node: d.cfg.Node, What: "view", Object: full})
+	d.note(fax.Activity{At: now(), Who: a.Name, Node: d.cfg.Node, What: "view", Object: full})
 	return doc, r, nil
 }
 

@@ -42,6 +42,9 @@ const (
 type Cluster interface {
 	Propose(ctx context.Context, c ledger.Command) (ledger.Result, error)
 	IsLeader() bool
+	// Alone reports whether this node is cut off from the majority: then it
+	// leads itself, in what it took alone.
+	Alone() bool
 	// Running is every job of which an attempt is under way.
 	Running() ([]fax.Job, error)
 	// Waiting is the queued jobs behind a place, the oldest first.
@@ -99,7 +102,8 @@ type Dispatch struct {
 	done   sync.WaitGroup
 	settle context.Context // ends CloseGrace after the calls
 	late   context.CancelFunc
-	sweep  sweep // the leader's, of its loop alone
+	sweep  sweep        // the leader's, of its loop alone
+	absent queue.Absent // the same
 
 	mu      sync.Mutex
 	calls   map[string]*call // by job: under way, or ended and not yet known to the ledger
@@ -108,7 +112,7 @@ type Dispatch struct {
 
 // Open takes up what the journal says was interrupted, then begins to work.
 func Open(cfg Config) (*Dispatch, error) {
-	d := &Dispatch{cfg: cfg, calls: make(map[string]*call)}
+	d := &Dispatch{cfg: cfg, calls: make(map[string]*call), absent: queue.Absent{}}
 	interrupted, err := d.recover()
 	if err != nil {
 		return nil, err

@@ -32,7 +32,9 @@ type cluster struct {
 
 	mu    sync.Mutex
 	index uint64
-	cut   map[string]bool // nodes that cannot reach the majority
+	cut   map[string]bool                             // nodes that cannot reach the majority
+	alone map[string]bool                             // and of these, those that know it; set before they are served
+	take  func(ledger.Command) (ledger.Result, error) // what they do then
 	lines map[string]fax.LineState
 	log   []ledger.Command
 	bells []chan struct{}
@@ -164,6 +166,9 @@ func (m member) Propose(ctx context.Context, cmd ledger.Command) (ledger.Result,
 	m.mu.Lock()
 	cut := m.cut[m.name]
 	m.mu.Unlock()
+	if m.alone[m.name] {
+		return m.take(cmd)
+	}
 	if cut {
 		<-ctx.Done()
 		return ledger.Result{}, ctx.Err()
@@ -172,6 +177,8 @@ func (m member) Propose(ctx context.Context, cmd ledger.Command) (ledger.Result,
 }
 
 func (m member) IsLeader() bool { return m.leader }
+
+func (m member) Alone() bool { return m.alone[m.name] }
 
 func (m member) Running() ([]fax.Job, error) {
 	return m.ledger.Jobs(ledger.JobFilter{States: []fax.State{fax.Assigned, fax.Dialing, fax.Sending}})

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
@@ -21,8 +22,9 @@ type sweep struct {
 
 // lead is the leader's round: lost attempts are reclaimed, free lines leased.
 func (d *Dispatch) lead(ctx context.Context, now fax.Millis) time.Duration {
-	if !d.cfg.Cluster.IsLeader() {
-		d.sweep = sweep{}
+	alone := d.cfg.Cluster.Alone()
+	if !alone && !d.cfg.Cluster.IsLeader() {
+		d.sweep, d.absent = sweep{}, queue.Absent{}
 		return idle
 	}
 	running, err := d.cfg.Cluster.Running()
@@ -30,18 +32,32 @@ func (d *Dispatch) lead(ctx context.Context, now fax.Millis) time.Duration {
 		d.cfg.Log.Error("the calls under way cannot be read; jobs wait", "err", err)
 		return retryMost
 	}
+	if alone { // of the others nothing can be heard, and nothing is decided about them
+		running = slices.DeleteFunc(running, func(j fax.Job) bool { return j.Last == nil || j.Last.Node != d.cfg.Node })
+	}
 	for i := range running {
-		if queue.Lost(now, &running[i]) {
+		if !alone && running[i].Alone == "" && queue.Lost(now, &running[i]) {
 			d.reclaim(ctx, &running[i], now)
 		}
 	}
 	var free []queue.Line
-	for _, l := range d.cfg.Cluster.Lines() {
+	all := d.cfg.Cluster.Lines()
+	for _, l := range all {
 		if l.State == lines.Free {
 			free = append(free, queue.Line{Node: l.Node, Name: l.Name})
 		}
 	}
-	whole, err := d.assign(ctx, now, queue.NewPlan(now, running, free))
+	rules, err := d.cfg.Cluster.DialRules()
+	if err != nil {
+		d.cfg.Log.Error("the dial rules cannot be read; jobs wait", "err", err)
+		return retryMost
+	}
+	d.absent.See(now, rules, all)
+	plan := queue.NewPlan(now, running, free).Without(d.absent)
+	if alone {
+		plan.Alone(d.cfg.Node)
+	}
+	whole, err := d.assign(ctx, now, plan)
 	switch {
 	case err != nil:
 		d.cfg.Log.Warn("jobs could not be assigned; it is tried again", "err", err)
@@ -102,7 +118,7 @@ func (d *Dispatch) lease(ctx context.Context, a queue.Assignment) error {
 	log := d.cfg.Log.With("job", a.Job, "attempt", a.Attempt, "to", a.Node, "line", a.Name)
 	at := fax.At(time.Now())
 	_, err := d.propose(ctx, ledger.Assign{Job: a.Job, Attempt: a.Attempt, Node: a.Node, Line: a.Name,
-		At: at, Until: at + fax.Millis(queue.Lease.Milliseconds())})
+		At: at, Until: at + fax.Millis(queue.Lease.Milliseconds()), Note: a.Note})
 	switch {
 	case refused(err): // somebody was faster: a cancel, a new leader
 		log.Info("not assigned", "err", err)
@@ -117,6 +133,7 @@ func (d *Dispatch) lease(ctx context.Context, a queue.Assignment) error {
 // reclaim ends an attempt of which nothing can be heard any more.
 func (d *Dispatch) reclaim(ctx context.Context, j *fax.Job, now fax.Millis) {
 	f := unseen(j.ID, j.Last.Number, j.Last.Node, j.Confirmed, j.Fax.Pages, d.cfg.Policy, now)
+	f.Lost = true
 	if _, err := d.propose(ctx, f); err != nil {
 		d.cfg.Log.Warn("a lost attempt could not be reclaimed; it is tried again", "job", j.ID, "err", err)
 		return

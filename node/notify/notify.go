@@ -12,6 +12,7 @@ package notify
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -37,6 +38,9 @@ type Cluster interface {
 	Sessions() []presence.Session
 	Events(account string, after uint64, limit int) ([]fax.Event, error)
 	LastEvent(account string) (uint64, error)
+	// Tentative is the newest events that only this node knows, because it is
+	// cut off, after a tentative number.
+	Tentative(account string, after uint64, limit int) ([]fax.Event, error)
 	// Void reports that a session must not be told anything any more: it was
 	// ended, or its account or its password is another one now.
 	Void(s presence.Session) (bool, error)
@@ -74,6 +78,7 @@ type session struct {
 	presence.Session
 	caller *caller     // nil without a notification port
 	seen   uint64      // events up to this number have been looked at
+	early  uint64      // the same of tentative ones
 	last   *lastResort // nil unless the client is connected to this node
 }
 
@@ -128,7 +133,7 @@ func (n *Notifier) look(now time.Time) time.Duration {
 	n.followLocked(table)
 	newest := make(map[string]uint64) // by account, read once
 	for _, s := range n.sessions {
-		if err := n.newsLocked(s, newest, now); err != nil {
+		if err := errors.Join(n.newsLocked(s, newest, now), n.tentativeLocked(s, now)); err != nil {
 			n.cfg.Log.Error("the events of an account cannot be read; its clients are told later", "account", s.Account, "err", err)
 		}
 	}
@@ -240,12 +245,38 @@ func (n *Notifier) newsLocked(s *session, newest map[string]uint64, now time.Tim
 		}
 		for _, e := range events {
 			s.seen = e.Seq
-			if s.caller != nil && !void && e.Node == n.cfg.Node {
-				s.caller.tell(e)
-			}
-			if s.last != nil {
-				s.last.add(e, now)
-			}
+			n.tell(s, e, void, now)
+		}
+	}
+	return nil
+}
+
+// tell sends an event on the ways that this node has to a session.
+func (n *Notifier) tell(s *session, e fax.Event, void bool, now time.Time) {
+	if s.caller != nil && !void && e.Node == n.cfg.Node {
+		s.caller.tell(e)
+	}
+	if s.last != nil {
+		s.last.add(e, now)
+	}
+}
+
+// tentativeLocked hands out what this node alone knows. The same events come
+// again, with the numbers they get, when the others know them; the client knows
+// them by everything else.
+func (n *Notifier) tentativeLocked(s *session, now time.Time) error {
+	events, err := n.cfg.Cluster.Tentative(s.Account, s.early, readAtOnce)
+	if err != nil || len(events) == 0 {
+		return err
+	}
+	void, err := n.cfg.Cluster.Void(s.Session)
+	if err != nil {
+		return err
+	}
+	for _, e := range events {
+		s.early = e.Seq
+		if e.At >= s.Since {
+			n.tell(s, e, void, now)
 		}
 	}
 	return nil

@@ -30,6 +30,7 @@ type cluster struct {
 	sessions []presence.Session
 	void     string // id of a session
 	events   []fax.Event
+	early    []fax.Event // tentative
 	bells    []chan struct{}
 }
 
@@ -50,6 +51,18 @@ func (c *cluster) LastEvent(string) (uint64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return uint64(len(c.events)), nil
+}
+
+func (c *cluster) Tentative(_ string, after uint64, limit int) ([]fax.Event, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var news []fax.Event
+	for _, e := range c.early {
+		if e.Seq > after && len(news) < limit {
+			news = append(news, e)
+		}
+	}
+	return news, nil
 }
 
 func (c *cluster) Void(s presence.Session) (bool, error) {
@@ -411,5 +424,29 @@ func TestCheckAddress(t *testing.T) {
 	}
 	if CheckAddress(netip.AddrPort{}, true) == nil {
 		t.Error("no address is allowed")
+	}
+}
+
+// TestTentative: what only a node that is cut off knows is told by it, once.
+func TestTentative(t *testing.T) {
+	t.Parallel()
+	c, cl := &cluster{}, newClient(t, "s1")
+	c.logIn(cl.session)
+	n := c.open(t, "north", near)
+	own := make(chan []fax.Event, 10)
+	defer n.Attach("s1", "reception", 0, func(e []fax.Event) error { own <- e; return nil })()
+	for i := range uint64(2) {
+		e := fax.Event{Account: "reception", Seq: fax.Tentative + 2*i + 1, Kind: fax.EventSent, Fax: "f", Node: "north", At: fax.At(time.Now())}
+		old := e
+		old.Seq, old.At = e.Seq-1, 1 // from before the login
+		c.change(func() { c.early = append(c.early, old, e) })
+		if got := next(t, cl.told); got.event.Identity() != e.Identity() || got.event.Seq != e.Seq {
+			t.Fatalf("got %+v, want %+v", got, e)
+		}
+		n.Ack("s1", []uint64{e.Seq})
+	}
+	c.happens("north")
+	if got := next(t, cl.told); got.event.Seq != 1 {
+		t.Errorf("got %+v", got)
 	}
 }

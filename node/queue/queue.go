@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
-	"github.com/faxmesh/faxmesh/node/dialplan"
 )
 
 // Times of a lease.
@@ -42,15 +41,19 @@ type Assignment struct {
 	Job     string
 	Attempt int
 	Line
+	Note string // why this node, if that needs a word
 }
 
 // Plan matches queued jobs with free lines. No number is called twice at a
 // time, no line is given twice. The oldest job comes first. A job whose number
-// a dial rule gives to a node waits for a line of that node.
+// a dial rule gives to a node waits for a line of that node, for RuleWait if the
+// node has none at all.
 type Plan struct {
 	now     fax.Millis
 	lines   pool
 	calling map[string]bool // numbers
+	alone   string          // node for which the plan is, if that is cut off
+	absent  Absent
 }
 
 // NewPlan begins a plan at time now. Running are all jobs of which an attempt
@@ -65,6 +68,25 @@ func NewPlan(now fax.Millis, running []fax.Job, free []Line) *Plan {
 		p.calling[fax.Digits(j.Number)] = true
 		if j.Last != nil {
 			p.lines.take(Line{j.Last.Node, j.Last.Line})
+		}
+	}
+	return p
+}
+
+// Without passes over dial rules of nodes that have been absent for RuleWait.
+func (p *Plan) Without(absent Absent) *Plan {
+	p.absent = absent
+	return p
+}
+
+// Alone makes it the plan of a node that is cut off: of the jobs it took alone,
+// on its own lines, whatever the dial rules say. In every other plan such jobs
+// wait until the node has told the others of them.
+func (p *Plan) Alone(node string) *Plan {
+	p.alone = node
+	for other := range p.lines {
+		if other != node {
+			delete(p.lines, other)
 		}
 	}
 	return p
@@ -91,16 +113,16 @@ func (p *Plan) Assign(jobs []fax.Job, rules []fax.DialRule) []Assignment {
 			break
 		}
 		number := fax.Digits(j.Number)
-		if p.calling[number] {
+		if p.calling[number] || j.Alone != p.alone {
 			continue
 		}
-		line, ok := p.lines.choose(j, rules)
+		line, note, ok := p.choose(j, rules)
 		if !ok {
 			continue
 		}
 		p.lines.take(line)
 		p.calling[number] = true
-		out = append(out, Assignment{Job: j.ID, Attempt: j.Tries + 1, Line: line})
+		out = append(out, Assignment{Job: j.ID, Attempt: j.Tries + 1, Line: line, Note: note})
 	}
 	return out
 }
@@ -166,18 +188,21 @@ func (p pool) take(l Line) {
 
 // choose takes the node of the dial rule; without a rule the node that took
 // the submit, because it has the document, else the one with most free lines.
-func (p pool) choose(j *fax.Job, rules []fax.DialRule) (Line, bool) {
-	node, ruled := dialplan.Node(rules, j.Number)
+func (p *Plan) choose(j *fax.Job, rules []fax.DialRule) (line Line, note string, ok bool) {
+	if p.alone != "" {
+		rules = nil
+	}
+	node, note, ruled := p.absent.rule(p.now, rules, j.Number)
 	if !ruled {
 		node = j.Home
-		if len(p[node]) == 0 {
-			node = p.idlest()
+		if len(p.lines[node]) == 0 {
+			node = p.lines.idlest()
 		}
 	}
-	if len(p[node]) == 0 {
-		return Line{}, false
+	if len(p.lines[node]) == 0 {
+		return Line{}, "", false
 	}
-	return Line{node, p[node][0]}, true
+	return Line{node, p.lines[node][0]}, note, true
 }
 
 func (p pool) idlest() string {

@@ -3,6 +3,7 @@ package queue
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,31 +42,83 @@ func TestAssign(t *testing.T) {
 		{"nothing to do", nil, []Line{{"north", "1"}}, nil},
 		{"no line", []fax.Job{queued("a", "1", 1)}, nil, nil},
 		{"oldest first", []fax.Job{queued("b", "1", 2), queued("a", "3", 1)}, []Line{{"north", "1"}},
-			[]Assignment{{"a", 1, Line{"north", "1"}}}},
+			[]Assignment{{"a", 1, Line{"north", "1"}, ""}}},
 		{"same age by id", []fax.Job{queued("b", "1", 1), queued("a", "3", 1)}, []Line{{"north", "1"}},
-			[]Assignment{{"a", 1, Line{"north", "1"}}}},
+			[]Assignment{{"a", 1, Line{"north", "1"}, ""}}},
 		{"dial rule", []fax.Job{queued("a", "2-0", 1)}, []Line{{"north", "1"}, {"south", "9"}, {"south", "8"}},
-			[]Assignment{{"a", 1, Line{"south", "8"}}}},
+			[]Assignment{{"a", 1, Line{"south", "8"}, ""}}},
 		{"dial rule waits, others do not", []fax.Job{queued("a", "20", 1), queued("b", "3", 2)}, []Line{{"north", "1"}},
-			[]Assignment{{"b", 1, Line{"north", "1"}}}},
+			[]Assignment{{"b", 1, Line{"north", "1"}, ""}}},
 		{"home first", []fax.Job{queued("a", "1", 1)}, []Line{{"east", "1"}, {"east", "2"}, {"north", "1"}},
-			[]Assignment{{"a", 1, Line{"north", "1"}}}},
+			[]Assignment{{"a", 1, Line{"north", "1"}, ""}}},
 		{"else the idlest", []fax.Job{queued("a", "1", 1)}, []Line{{"east", "1"}, {"west", "1"}, {"west", "2"}},
-			[]Assignment{{"a", 1, Line{"west", "1"}}}},
+			[]Assignment{{"a", 1, Line{"west", "1"}, ""}}},
 		{"idlest by name", []fax.Job{queued("a", "1", 1)}, []Line{{"west", "1"}, {"east", "1"}},
-			[]Assignment{{"a", 1, Line{"east", "1"}}}},
+			[]Assignment{{"a", 1, Line{"east", "1"}, ""}}},
 		{"one call to a number", []fax.Job{queued("a", "1-1", 1), queued("b", "11", 2), queued("c", "12", 3)},
 			[]Line{{"north", "1"}, {"north", "2"}},
-			[]Assignment{{"a", 1, Line{"north", "1"}}, {"c", 1, Line{"north", "2"}}}},
+			[]Assignment{{"a", 1, Line{"north", "1"}, ""}, {"c", 1, Line{"north", "2"}, ""}}},
 		{"number being called", []fax.Job{running("r", "11", "south", "1"), queued("a", "1.1", 1)}, []Line{{"north", "1"}}, nil},
 		{"line said free but given", []fax.Job{running("r", "5", "north", "1"), queued("a", "1", 1)}, []Line{{"north", "1"}}, nil},
 		{"a line named twice is one", []fax.Job{queued("a", "1", 1), queued("b", "3", 2)}, []Line{{"north", "1"}, {"north", "1"}},
-			[]Assignment{{"a", 1, Line{"north", "1"}}}},
+			[]Assignment{{"a", 1, Line{"north", "1"}, ""}}},
 		{"not before its time", []fax.Job{later, held}, []Line{{"north", "1"}}, nil},
-		{"at its time", []fax.Job{due}, []Line{{"north", "1"}}, []Assignment{{"due", 4, Line{"north", "1"}}}},
+		{"at its time", []fax.Job{due}, []Line{{"north", "1"}}, []Assignment{{"due", 4, Line{"north", "1"}, ""}}},
 	} {
 		if got := NewPlan(now, c.jobs, c.free).Assign(c.jobs, rules); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// TestAlone: a node that is cut off calls for what it took alone, on its own
+// lines; everybody else leaves that alone.
+func TestAlone(t *testing.T) {
+	own, other := queued("own", "21", 2), queued("other", "4", 1)
+	own.Alone = "north"
+	jobs, free := []fax.Job{own, other}, []Line{{"north", "1"}, {"south", "1"}}
+	rules := []fax.DialRule{{Prefix: "2", Node: "south"}}
+	if got := NewPlan(now, nil, free).Alone("north").Assign(jobs, rules); !slices.Equal(got, []Assignment{{"own", 1, Line{"north", "1"}, ""}}) {
+		t.Errorf("cut off: %v", got)
+	}
+	if got := NewPlan(now, nil, free).Assign(jobs, rules); !slices.Equal(got, []Assignment{{"other", 1, Line{"north", "1"}, ""}}) {
+		t.Errorf("the others: %v", got)
+	}
+}
+
+// TestAbsent: the rule of a node without lines holds for RuleWait; then the next
+// one, and the job says why.
+func TestAbsent(t *testing.T) {
+	rules := []fax.DialRule{{Prefix: "2", Node: "west"}, {Prefix: "21", Node: "south"}}
+	job := []fax.Job{queued("a", "211", 1)}
+	wait := fax.Millis(RuleWait.Milliseconds())
+	absent := Absent{}
+	lines := []fax.LineState{{Node: "north", Name: "1"}, {Node: "west", Name: "1", State: "sending"}}
+	free := []Line{{"north", "1"}, {"west", "1"}}
+	for _, c := range []struct {
+		at    fax.Millis
+		lines []fax.LineState
+		free  []Line
+		node  string // that dials, "" if nobody
+		note  bool
+	}{
+		{now, lines, free, "", false},
+		{now + wait - 1, lines, free, "", false},
+		{now + wait, lines, free, "west", true},
+		{now + wait, lines[:1], free[:1], "", false}, // west has just gone too
+		{now + 2*wait, lines[:1], free[:1], "north", true},
+		{now + 2*wait, append(lines, fax.LineState{Node: "south", Name: "1", State: "down"}), free, "", false}, // it is back, its line is not
+		{now + 9*wait, append(lines, fax.LineState{Node: "south", Name: "1"}), append(free, Line{"south", "1"}), "south", false},
+		{now + 9*wait, lines, free, "", false}, // gone again: from the start
+	} {
+		absent.See(c.at, rules, c.lines)
+		got := NewPlan(c.at, nil, c.free).Without(absent).Assign(job, rules)
+		node, note := "", ""
+		if len(got) == 1 {
+			node, note = got[0].Node, got[0].Note
+		}
+		if node != c.node || (note != "") != c.note || c.note && !strings.Contains(note, "south") {
+			t.Errorf("after %v: %+v, want %q", c.at-now, got, c.node)
 		}
 	}
 }

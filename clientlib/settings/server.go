@@ -53,6 +53,7 @@ var ServerSchema = &Schema{
 		{Section: "LINE#", Name: "CLASS", Kind: Text, Low: 1, High: 3, Default: "1", Help: "Service class of the modem: 1 or 1.0."},
 		{Section: "LINE#", Name: "INIT", Kind: Text, High: 255, Help: "AT commands sent to the modem after its reset, without the AT."},
 		{Section: "LINE#", Name: "DIALPREFIX", Kind: Text, High: 20, Help: "Put before each number, as 0, for an outside line; with T or P in front for tones or pulses."},
+		{Section: "LINE#", Name: "RINGS", Kind: Text, High: 255, Help: "Numbers that ring this line distinctively, as B:5550102,C:5550103: the ring as the modem names it, and the number called."},
 		{Section: "LINE#", Name: "MAXRATE", Kind: Word, Default: "14400", Words: []string{"14400", "9600", "4800", "2400"}, Help: "Highest rate used on this line in bit/s."},
 		{Section: "LINE#", Name: "NOADAPTIVE", Kind: Flag, Default: "0", Help: "1: the modem has a faulty adaptive reception (+FAR)."},
 		{Section: "LINE#", Name: "NOFCS", Kind: Flag, Default: "0", Help: "1: the modem keeps the check sequence of received frames to itself."},
@@ -99,7 +100,8 @@ type Line struct {
 	Class       string // "1" or "1.0"
 	Init        string
 	DialPrefix  string
-	MaxRate     int // bit/s
+	Rings       map[string]string // number called, by its distinctive ring as "B"
+	MaxRate     int               // bit/s
 	Bugs        LineBugs
 }
 
@@ -162,6 +164,7 @@ func (v *Values) line(section string) Line {
 			TMDelay:    v.Int(section, "TMDELAY"),
 		},
 	}
+	l.Rings, _ = parseRings(v.Text(section, "RINGS")) // it was checked
 	if l.StationID == "" && len(l.Number) <= fax.StationLen {
 		l.StationID = l.Number
 	}
@@ -240,6 +243,9 @@ func (v *Values) checkModem(section string) error {
 		if r < ' ' || r > '~' {
 			return v.fault(section, "INIT", "has the character %q; modems take ASCII only", r)
 		}
+	}
+	if _, err := parseRings(v.Text(section, "RINGS")); err != nil {
+		return v.fault(section, "RINGS", "%v", err)
 	}
 	if prefix := v.Text(section, "DIALPREFIX"); strings.Trim(prefix, "0123456789*#+,-TtPpWw@!") != "" {
 		return v.fault(section, "DIALPREFIX", "%q has what no modem dials; use digits, * # + , - W @ ! and T or P in front", prefix)

@@ -145,6 +145,7 @@ func driving(l settings.Line, log *slog.Logger) class1.Config {
 	config := class1.Config{
 		Class: l.Class,
 		Dial:  dialPrefix(l.DialPrefix),
+		Rings: l.Rings,
 		Bugs: class1.Bugs{
 			NoAdaptive: l.Bugs.NoAdaptive,
 			NoFCS:      l.Bugs.NoFCS,

@@ -122,15 +122,19 @@ func (l *line) answer(ctx context.Context, ring modem.Ring) error {
 		f.Called = l.Number
 	}
 	log := l.log.With("call", f.ID)
-	log.Info("ringing", "caller", f.Caller, "called", f.Called)
+	log.Info("ringing", "caller", f.Caller, "name", ring.Name, "called", f.Called, "ring", ring.Pattern)
+	if err := l.owner.spool.reserve.hold(); err != nil {
+		log.Error("the call is not answered, because the disk has no room for its pages; make room", "err", err)
+		return nil
+	}
 	in := l.owner.spool.intake(f)
 	receiving, cancel := context.WithTimeout(ctx, LongestReceive)
 	defer cancel()
 	l.enter(Receiving, f.ID)
 	rep := l.Modem.Receive(receiving, modem.Incoming{
 		Station: l.owner.cfg.Station,
-		Store: func(_ context.Context, p modem.ReceivedPage) error {
-			if err := in.store(p); err != nil {
+		Store: func(ctx context.Context, p modem.ReceivedPage) error {
+			if err := in.store(ctx, p); err != nil {
 				log.Error("a received page could not be stored; it is not confirmed to the sender", "page", p.Index+1, "err", err)
 				return err
 			}

@@ -88,6 +88,7 @@ type Cluster struct {
 	raft      *consensus.Node
 	table     *presence.Table
 	seen      contacts
+	leaving   leaving
 	gossip    *gossip.Gossip
 	documents documents
 	journal   *journal.Journal
@@ -175,6 +176,7 @@ func Open(ctx context.Context, opt Options) (_ *Cluster, err error) {
 	}
 	c.life.work.Go(c.watch)
 	c.life.work.Go(c.seeToAgreement)
+	c.life.work.Go(c.tellGone)
 	c.life.work.Go(c.attend)
 	c.life.work.Go(c.seeToVoters)
 	c.life.work.Go(c.serveJoins)
@@ -262,7 +264,10 @@ func (c *Cluster) openCarriers(dir string) (err error) {
 	c.server.Handle(methodAttend, c.handleAttend)
 	c.server.Handle(methodEcho, c.handleEcho)
 	c.server.Handle(methodPosition, c.handlePosition)
+	c.server.Handle(methodGone, c.handleGone)
 	c.HandleOwn(MethodReport, c.handleReport)
+	c.HandleOwn(MethodLeave, c.handleLeave)
+	c.HandleOwn(MethodRemove, c.handleRemove)
 	return nil
 }
 

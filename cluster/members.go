@@ -175,7 +175,7 @@ func (c *Cluster) Advertise(clientAddr string) {
 func (c *Cluster) self() fax.Node {
 	n, _ := c.book.find(c.id.Name)
 	n.Name, n.Fingerprint, n.PeerAddr = c.id.Name, c.id.Fingerprint(), c.port.advertise
-	n.Site, n.NoVote = c.opt.Site, c.opt.NoVote
+	n.Site, n.NoVote, n.Leaving = c.opt.Site, c.opt.NoVote, c.leaving.underWay()
 	c.port.mu.Lock()
 	defer c.port.mu.Unlock()
 	if c.port.clientAddr != "" {

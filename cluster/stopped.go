@@ -29,7 +29,10 @@ func (s stopped) Error() string {
 
 // stop ends this node's part for good: it serves no longer, and is not started
 // again on this directory.
-func (c *Cluster) stop(reason string) {
+func (c *Cluster) stop(reason string) { c.stopFor(nil, reason) }
+
+// stopFor is stop; Err wraps why.
+func (c *Cluster) stopFor(why error, reason string) {
 	s := stopped{At: fax.At(time.Now()), Reason: reason}
 	data, err := json.Marshal(s)
 	if err == nil {
@@ -38,7 +41,11 @@ func (c *Cluster) stop(reason string) {
 	if err != nil {
 		c.opt.Logger.Error("that this node may not be started again could not be written down", "err", err)
 	}
-	c.opt.Logger.Error("this node stops for good", "reason", reason)
+	c.opt.Logger.Warn("this node stops for good", "reason", reason)
+	if why != nil {
+		c.raft.Fail(fmt.Errorf("%w: %w", why, s))
+		return
+	}
 	c.raft.Fail(s)
 }
 
@@ -57,4 +64,14 @@ func refuseStopped(dir string) error {
 		return fmt.Errorf("read why this node was stopped: %w", err)
 	}
 	return fax.Errorf(fax.Conflict, "%v", s)
+}
+
+// HasLeft reports whether the node of a directory has left its cluster or was
+// otherwise stopped for good.
+func HasLeft(dir string) (bool, error) {
+	_, err := os.Stat(filepath.Join(dir, ownDir, stoppedFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }

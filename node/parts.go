@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
@@ -77,7 +78,13 @@ func (p *parts) Waiting(after ledger.Place, limit int) ([]fax.Job, error) {
 
 func (p *parts) DialRules() ([]fax.DialRule, error) { return p.cluster.Ledger().DialRules() }
 
-func (p *parts) Lines() []fax.LineState { return p.cluster.Presence().Lines() }
+// Lines are those of all nodes but the ones that leave: they take no new work.
+func (p *parts) Lines() []fax.LineState {
+	return slices.DeleteFunc(p.cluster.Presence().Lines(), func(l fax.LineState) bool {
+		n, err := p.cluster.Ledger().Node(l.Node)
+		return err == nil && n.Leaving
+	})
+}
 
 func (p *parts) Sessions() []presence.Session { return p.cluster.Presence().Sessions("") }
 

@@ -134,6 +134,9 @@ func (a *app) serve(ctx context.Context, n *node.Node, r running) error {
 	case <-ctx.Done():
 		return nil // this is how a node ends
 	case <-n.Failed():
+		if errors.Is(n.Err(), cluster.ErrLeft) {
+			return nil
+		}
 		return fmt.Errorf("the node cannot go on: %w", n.Err())
 	}
 }

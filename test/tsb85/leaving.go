@@ -15,6 +15,7 @@ type leaving struct {
 	assembly
 	page  *message // under way; nil: it has been confirmed, or none was said
 	pages int      // confirmed by the device
+	gap   bool     // a partial page of it was abandoned (EOR-NULL)
 }
 
 // message is a page, or the part of one that the tester has said last.
@@ -26,7 +27,7 @@ type message struct {
 }
 
 // restart forgets what was under way before a DCS.
-func (l *leaving) restart() { l.page, l.assembly = nil, assembly{} }
+func (l *leaving) restart() { l.page, l.gap, l.assembly = nil, false, assembly{} }
 
 // answered compares the page under way with the one stored when the device
 // confirms it with frame. The page is the image that the script names, unless its
@@ -43,6 +44,7 @@ func (l *leaving) answered(frame []byte, s dis.Session, d *device) error {
 			l.restart()
 		} else {
 			l.abandoned()
+			l.gap = true
 		}
 		return nil
 	case m == nil || text != "MCF" && text != "RTP" && text != "PIP":
@@ -56,20 +58,28 @@ func (l *leaving) answered(frame []byte, s dis.Session, d *device) error {
 		}
 		if m.image == nil || !bytes.HasPrefix(data, m.coded) {
 			want = decoded(data, s)
+		} else {
+			l.gap = false // the abandoned part has come after all
 		}
 	}
-	l.page = nil
+	if l.gap { // what of the page the device keeps is its own affair
+		want = nil
+	}
+	l.page, l.gap = nil, false
 	l.pages++
 	return d.checkStored(text, l.pages, want, m.bad)
 }
 
 // checkStored looks whether the device has stored the pages that it has
-// confirmed, the last of them as it was sent.
+// confirmed, the last of them as it was sent; a want of nil is any page.
 func (d *device) checkStored(text string, pages int, want *t4.Bitmap, bad map[int]bool) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.stored) != pages {
 		return fmt.Errorf("it sent %s for page %d and has stored %d", text, pages, len(d.stored))
+	}
+	if want == nil {
+		return nil
 	}
 	got := d.stored[pages-1].Image
 	if got.Width != want.Width || got.Height != want.Height {

@@ -75,6 +75,7 @@ type hearing struct {
 	listen line.Listen
 	until  time.Duration
 	heard  int
+	noise  bool // what was heard last is a carrier, or noise
 	then   func(message) Order
 }
 
@@ -86,6 +87,8 @@ func (h *hearing) order() Order {
 
 func (h *hearing) step(in Event) Order {
 	h.heard++
+	carried := h.noise
+	h.noise = in.Heard.Kind == line.Noise
 	switch in.Heard.Kind {
 	case line.Image:
 		h.trans.image(h.now, h.listen, in.Heard)
@@ -101,6 +104,10 @@ func (h *hearing) step(in Event) Order {
 		return h.again()
 	}
 	h.trans.note(h.now, "(silence)")
+	if carried && h.listen.Carrier { // it may have ended just now
+		h.until = h.now + h.grace
+		return h.again()
+	}
 	return h.then(message{kind: silence, disturbed: h.heard > 1})
 }
 

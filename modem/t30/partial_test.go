@@ -190,3 +190,37 @@ func TestPartialPages(t *testing.T) {
 		})
 	}
 }
+
+// T2 runs from the end of the carrier, whenever that was: a sender may take its
+// time behind an image that was lost halfway.
+func TestCommandBehindLostCarrier(t *testing.T) {
+	a := parts(1, 0, 5)
+	out := ecmCall(3000).against(t, lt.Caller, func(p *peer) {
+		s := p.setUp(everything(), line.V29x9600)
+		p.block(s, false, less(a, 3, 4))
+		now := p.raw.Now()
+		p.put(lt.Piece{Start: now, End: now + 8*time.Second, Signal: line.Signal{Kind: line.Block}, Untrained: true})
+		p.pause(6 * time.Second)
+		p.pps(t30.EOP, 0, 0, 5)
+		p.expect(t30.PPR, soon)
+		p.block(s, false, less(a, 0, 1, 2))
+		p.pps(t30.EOP, 0, 0, 2)
+		p.expect(t30.MCF, soon)
+		p.say(t30.DCN)
+	})
+	same(t, out.stored, [][]byte{joined(a)})
+}
+
+// A line that is dead is given up in time all the same.
+func TestDeadLineBehindLostCarrier(t *testing.T) {
+	ecmCall(3000).against(t, lt.Caller, func(p *peer) {
+		s := p.setUp(everything(), line.V29x9600)
+		p.block(s, false, parts(1, 0, 3))
+		now := p.raw.Now()
+		p.put(lt.Piece{Start: now, End: now + 8*time.Second, Signal: line.Signal{Kind: line.Block}, Untrained: true})
+		end := p.raw.Now()
+		if waited := p.expect(t30.DCN, time.Minute)[0].Start - end; waited < t30.T2-time.Second || waited > 2*t30.T2+time.Second {
+			t.Errorf("DCN %v after the carrier, T2 is %v", waited, t30.T2)
+		}
+	})
+}

@@ -62,8 +62,9 @@ func (r *receiver) repeated(f FCF) bool {
 	return f != MPS || since <= repeatAtOnce || r.now-r.reply.asked >= repeatFrom
 }
 
-// pageMissed asks for a page that did not come: RTN. The third time in succession DCN ends the call, for there are
-// senders that go on after two rejections as if the page had arrived.
+// pageMissed asks for a page that did not come: RTN. The third time in succession
+// DCN ends the call, for there are senders that go on after two rejections as if
+// the page had arrived.
 func (r *receiver) pageMissed(f FCF) Order {
 	if r.unseen++; r.unseen > maxUnseen {
 		return r.fail(status.Fruitless, nil)

@@ -3,7 +3,11 @@
 // Numbers are part of what users and scripts see: append, never renumber.
 package status
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
 
 // Code is how a call ended.
 type Code uint16
@@ -115,6 +119,9 @@ var catalogue = map[Code]entry{
 	PollRefused:    {Temporary, "poll-refused", "The remote station does not give out its document; it may want another password."},
 	RowTooLong:     {Temporary, "row-too-long", "The sender took too long for one line of a page."},
 }
+
+// Codes are all endings of the catalogue, in ascending order.
+func Codes() []Code { return slices.Sorted(maps.Keys(catalogue)) }
 
 // Kind says whether c is a success, temporary or final.
 func (c Code) Kind() Kind { return c.entry().kind }

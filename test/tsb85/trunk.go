@@ -14,9 +14,10 @@ import (
 
 // Limits of a trunk.
 const (
-	maxPieces = 256                   // heard and not taken
-	octetsIn  = 20 * time.Millisecond // time of one portion of image data
-	lateEvent = time.Millisecond      // after which a signal would have been noticed
+	maxPieces   = 256                   // heard and not taken
+	maxPortions = 1 << 13               // of one image: half of what the modem takes at once
+	octetsIn    = 20 * time.Millisecond // time of one portion of image data
+	lateEvent   = time.Millisecond      // after which a signal would have been noticed
 )
 
 // trunk is the wires between a simulated modem and the tester: it is the
@@ -218,7 +219,7 @@ func imageEvents(p linetest.Piece) (events []softmodem.Event, end time.Duration)
 	}
 	events = append(events, softmodem.Event{Kind: softmodem.CarrierOn, At: p.Start, Carrier: trait.Code})
 	from, bps := p.Start+trait.Training, time.Duration(s.Rate.BitsPerSecond())
-	step := max(int(octetsIn*bps/(8*time.Second)), 1)
+	step := max(int(octetsIn*bps/(8*time.Second)), len(data)/maxPortions, 1)
 	for i := 0; i < len(data); i += step {
 		part := data[i:min(i+step, len(data))]
 		end = from + time.Duration(i+len(part))*8*time.Second/bps

@@ -178,6 +178,7 @@ func (n *Node) openDesk(cfg Config, p *parts) (err error) {
 	if err != nil {
 		return fmt.Errorf("open the desk: %w", err)
 	}
+	n.desk.AdmitBy(n.cluster.Admit)
 	n.closing = append(n.closing, closes(n.desk.Close))
 	return nil
 }

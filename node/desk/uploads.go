@@ -22,6 +22,7 @@ const (
 	MaxUploadsSession = 8         // of a session
 	UploadLife        = 30 * time.Minute
 	MaxUploadOctets   = 4 << 30 // of all uploads together
+	storedTimes       = 3       // how often a document is on the disk until its job is made, at most
 )
 
 // Upload is a document being handed in. It is used by one goroutine until
@@ -40,7 +41,8 @@ type Upload struct {
 
 // uploads is the directory of documents that wait for their order.
 type uploads struct {
-	dir string
+	dir   string
+	admit func(octets int64) error // see Desk.AdmitBy
 
 	mu     sync.Mutex
 	all    map[string]*Upload
@@ -57,8 +59,13 @@ func openUploads(dir string) (*uploads, error) {
 	if err := durable.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	return &uploads{dir: dir, all: make(map[string]*Upload)}, nil
+	return &uploads{dir: dir, admit: func(int64) error { return nil }, all: make(map[string]*Upload)}, nil
 }
+
+// AdmitBy sets what says why documents of so many octets may not be handed in
+// now, as when the disk is full. It is called before the desk is used; without
+// it there is always room.
+func (d *Desk) AdmitBy(admit func(octets int64) error) { d.uploads.admit = admit }
 
 // BeginUpload opens an upload of size octets, -1 if that is not known yet.
 func (d *Desk) BeginUpload(_ context.Context, s fax.Session, size int64) (interface {
@@ -77,6 +84,10 @@ func (d *Desk) BeginUpload(_ context.Context, s fax.Session, size int64) (interf
 		return nil, fax.Errorf(fax.Invalid, "the document is empty; choose another file")
 	case size < -1:
 		return nil, fax.Errorf(fax.Invalid, "a document cannot have %d octets", size)
+	}
+	// It is written here, as what it is converted to, and into the store.
+	if err := d.uploads.admit(storedTimes * max(size, 0)); err != nil {
+		return nil, err
 	}
 	return d.uploads.begin(s.ID, size)
 }
@@ -187,6 +198,11 @@ func (up *Upload) Write(p []byte) (int, error) {
 	if err := up.owner.reserve(up, int64(len(p))); err != nil {
 		return 0, err
 	}
+	if up.size < 0 { // else there was room for it at the beginning
+		if err := up.owner.admit(storedTimes * up.written); err != nil {
+			return 0, err
+		}
+	}
 	n, err := up.file.Write(p)
 	up.sum.Write(p[:n])
 	if err != nil {
@@ -222,6 +238,7 @@ func (up *Upload) Commit(_ context.Context, sum string) error {
 		return fax.Errorf(fax.Invalid, "the document was damaged on its way; hand it in again")
 	}
 	if err := up.file.Sync(); err != nil {
+		up.Abort() // the next sync might say that all is well
 		return fmt.Errorf("sync an upload: %w", err)
 	}
 	up.owner.mu.Lock()

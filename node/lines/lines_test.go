@@ -203,19 +203,19 @@ func TestCrash(t *testing.T) {
 			t.Fatal(err)
 		}
 		in := s.intake(fax.ReceivedFax{ID: "aa", Node: "west", Line: "w1", Called: "300", At: 77})
-		if err := in.store(modem.ReceivedPage{Image: page(5), Resolution: t4.Standard}); err != nil {
+		if err := in.store(t.Context(), modem.ReceivedPage{Image: page(5), Resolution: t4.Standard}); err != nil {
 			t.Fatal(err)
 		}
 		// Begun, but killed before the first page; delivered, but killed
 		// before the files were gone; damaged by the disk.
-		if err := s.intake(fax.ReceivedFax{ID: "bb"}).open(); err != nil {
+		if err := s.intake(fax.ReceivedFax{ID: "bb"}).open(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.Mkdir(filepath.Join(dir, "spool", pastName+"cc"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 		bad := s.intake(fax.ReceivedFax{ID: "dd"})
-		if err := bad.store(modem.ReceivedPage{Image: page(5), Resolution: t4.Standard}); err != nil {
+		if err := bad.store(t.Context(), modem.ReceivedPage{Image: page(5), Resolution: t4.Standard}); err != nil {
 			t.Fatal(err)
 		}
 		name := filepath.Join(bad.dir, pageName(0))

@@ -1,9 +1,11 @@
 package lines
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,7 +36,9 @@ var (
 // spool is a directory with one directory for each received fax, by id:
 // fax.json and a file for each page. All are on disk before store returns.
 type spool struct {
-	dir string
+	dir     string
+	reserve reserve
+	write   func(path string, data []byte, mode fs.FileMode) error // durable.WriteFile, but in tests of full disks
 
 	mu    sync.Mutex
 	under map[string]bool // ids of calls under way, not ready to deliver
@@ -50,7 +54,7 @@ func openSpool(dir string) (*spool, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &spool{dir: dir, under: make(map[string]bool)}
+	s := &spool{dir: dir, reserve: reserve{path: dir + reserveSuffix}, write: durable.WriteFile, under: make(map[string]bool)}
 	for _, e := range entries { // by name, and ids grow with time
 		switch {
 		case strings.HasPrefix(e.Name(), pastName):
@@ -104,12 +108,12 @@ type intake struct {
 }
 
 // store makes a page durable. A page that is sent again replaces the first.
-func (in *intake) store(p modem.ReceivedPage) error {
+func (in *intake) store(ctx context.Context, p modem.ReceivedPage) error {
 	if p.Index < 0 || p.Index > in.pages || p.Index >= MaxPages {
 		return fmt.Errorf("page %d cannot follow %d pages (at most %d)", p.Index+1, in.pages, MaxPages)
 	}
 	if in.pages == 0 {
-		if err := in.open(); err != nil {
+		if err := in.open(ctx); err != nil {
 			return err
 		}
 	}
@@ -117,7 +121,7 @@ func (in *intake) store(p modem.ReceivedPage) error {
 	if err != nil {
 		return err
 	}
-	if err := durable.WriteFile(filepath.Join(in.dir, pageName(p.Index)), data, 0o600); err != nil {
+	if err := in.spool.persist(ctx, filepath.Join(in.fax.ID, pageName(p.Index)), data); err != nil {
 		return fmt.Errorf("write the page: %w", err)
 	}
 	in.pages = max(in.pages, p.Index+1)
@@ -126,25 +130,26 @@ func (in *intake) store(p modem.ReceivedPage) error {
 
 // open makes the fax known to a restart. Until end, it counts as a call whose
 // end nobody saw.
-func (in *intake) open() error {
+func (in *intake) open(ctx context.Context) error {
 	if err := in.spool.begin(in.fax.ID); err != nil {
 		return err
 	}
 	if err := durable.MkdirAll(in.dir, 0o700); err != nil {
 		return err
 	}
-	return in.write()
+	return in.write(ctx)
 }
 
-func (in *intake) write() error {
+func (in *intake) write(ctx context.Context) error {
 	data, err := json.Marshal(in.fax)
 	if err != nil {
 		return err
 	}
-	return durable.WriteFile(filepath.Join(in.dir, recordName), data, 0o600)
+	return in.spool.persist(ctx, filepath.Join(in.fax.ID, recordName), data)
 }
 
-// end notes how the call went and makes its pages ready to be delivered.
+// end notes how the call went and makes its pages ready to be delivered. A disk
+// that is full even without the reserve loses the note, not the pages.
 func (in *intake) end(rep modem.Report) (pages int, err error) {
 	if in.pages == 0 {
 		in.spool.drop(in.fax.ID)
@@ -155,7 +160,9 @@ func (in *intake) end(rep modem.Report) (pages int, err error) {
 	if rep.Status != status.OK {
 		in.fax.Reason = rep.Status.Sentence()
 	}
-	err = in.write()
+	noting, cancel := context.WithTimeout(context.Background(), 2*fullRetry)
+	defer cancel()
+	err = in.write(noting)
 	in.spool.ended(in.fax.ID)
 	return in.pages, err
 }

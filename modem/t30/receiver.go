@@ -30,14 +30,19 @@ type receiver struct {
 	phase    identifying
 	repeat   func() Order // says the last response again
 	wait     func() Order // what was waited for when a command came
-	idle     int          // commands since anything was gained
-	finished bool         // nothing is missing if the line goes now
-	spoilt   bool         // the sender has abandoned a page
-	unseen   int          // commands in succession behind a page that did not come
+	vain     vain
+	finished bool // nothing is missing if the line goes now
+	spoilt   bool // the sender has abandoned a page
 	in       incoming
 	burst    burst
 	storing  storing
 	reply    reply
+}
+
+// vain is what has led nowhere.
+type vain struct {
+	commands int // since anything was gained
+	pages    int // that did not come, in succession
 }
 
 // incoming is the page under way.
@@ -170,7 +175,7 @@ func (r *receiver) awaitDCS(timeout time.Duration) Order {
 
 // obey carries out a command wherever it comes.
 func (r *receiver) obey(m message) Order {
-	if r.idle++; r.idle > maxFruitless {
+	if r.vain.commands++; r.vain.commands > maxFruitless {
 		return r.fail(status.Fruitless, nil)
 	}
 	switch m.fcf {

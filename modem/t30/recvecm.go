@@ -39,7 +39,7 @@ func (r *receiver) takeBurst(heard line.Heard) {
 		r.burst.expected = max(r.burst.expected, n+1)
 		if r.burst.frames[n] == nil {
 			r.burst.frames[n] = bytes.Clone(fif[1:])
-			r.idle = 0
+			r.vain.commands = 0
 		}
 	}
 }

@@ -56,17 +56,20 @@ func (r *receiver) withoutFrames() bool {
 // the responses to EOM and EOP there is no page.
 func (r *receiver) repeated(f FCF) bool {
 	since := r.now - r.reply.at
-	if r.reply.to != f || r.in.missed || since > repeatWindow {
+	switch {
+	case r.reply.to != f || r.in.missed:
 		return false
+	case f != MPS:
+		return true
 	}
-	return f != MPS || since <= repeatAtOnce || r.now-r.reply.asked >= repeatFrom
+	return since <= repeatAtOnce || since <= repeatWindow && r.now-r.reply.asked >= repeatFrom
 }
 
 // pageMissed asks for a page that did not come: RTN. The third time in succession
 // DCN ends the call, for there are senders that go on after two rejections as if
 // the page had arrived.
 func (r *receiver) pageMissed(f FCF) Order {
-	if r.unseen++; r.unseen > maxUnseen {
+	if r.vain.pages++; r.vain.pages > maxUnseen {
 		return r.fail(status.Fruitless, nil)
 	}
 	return r.answer(reply{fcf: RTN, to: f})
@@ -86,7 +89,7 @@ func (r *receiver) store(a reply) Order {
 		}
 		r.storing = storing{}
 		r.page++
-		r.idle, r.unseen = 0, 0
+		r.vain = vain{}
 		return r.answer(a)
 	}
 	return Order{Kind: Store, Data: r.in.data}

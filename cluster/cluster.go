@@ -89,6 +89,7 @@ type Cluster struct {
 	table     *presence.Table
 	seen      contacts
 	leaving   leaving
+	fed       fed
 	gossip    *gossip.Gossip
 	documents documents
 	journal   *journal.Journal
@@ -177,6 +178,8 @@ func Open(ctx context.Context, opt Options) (_ *Cluster, err error) {
 	c.life.work.Go(c.watch)
 	c.life.work.Go(c.seeToAgreement)
 	c.life.work.Go(c.tellGone)
+	c.life.work.Go(c.serveFeeds)
+	c.life.work.Go(c.followFeed)
 	c.life.work.Go(c.attend)
 	c.life.work.Go(c.seeToVoters)
 	c.life.work.Go(c.serveJoins)

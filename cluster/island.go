@@ -134,7 +134,7 @@ func (c *Cluster) mindIsland() {
 	heard, again := time.Now(), time.Time{}
 	for pause(c.life.ctx, attendEvery) == nil {
 		now := time.Now()
-		leader := c.raft.Leader() != ""
+		leader := c.Leader() != ""
 		if leader {
 			heard = now
 		}
@@ -259,7 +259,7 @@ func (c *Cluster) alone(cmd ledger.Command, unsure bool) (ledger.Result, error) 
 		return ledger.Result{}, errAshore
 	}
 	if !ledger.Importable(cmd) {
-		if c.raft.Leader() != "" {
+		if c.Leader() != "" {
 			return ledger.Result{}, errAshore
 		}
 		return ledger.Result{}, fax.Errorf(fax.Unavailable, "node %s is cut off from the majority of the servers since %s; accounts, rights, rules and members can be changed when the link is back",

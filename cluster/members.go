@@ -36,14 +36,7 @@ func (c *Cluster) Members() []MemberStatus {
 		c.opt.Logger.Warn("the members cannot be listed", "err", err)
 		return nil
 	}
-	parts, err := c.raft.Members()
-	if err != nil {
-		c.opt.Logger.Warn("who votes cannot be read", "err", err)
-	}
-	alive, leader, voters := c.table.Alive(), c.Leader(), map[string]bool{}
-	for _, m := range parts {
-		voters[m.Name] = m.Voter
-	}
+	alive, leader, voters := c.table.Alive(), c.Leader(), c.parts()
 	status := make([]MemberStatus, 0, len(nodes))
 	for _, n := range nodes {
 		votes, known := voters[n.Name]
@@ -56,7 +49,16 @@ func (c *Cluster) Members() []MemberStatus {
 func (c *Cluster) IsLeader() bool { return c.raft.IsLeader() }
 
 // Leader is the node that leads, as far as this one knows; "" if none.
-func (c *Cluster) Leader() string { return c.raft.Leader() }
+func (c *Cluster) Leader() string {
+	if leader := c.raft.Leader(); leader != "" {
+		return leader
+	}
+	told, fresh := c.fed.now()
+	if !fresh {
+		return ""
+	}
+	return told.Leader
+}
 
 // Presence is who is logged in where and what each line does.
 func (c *Cluster) Presence() *presence.Table { return c.table }
@@ -203,7 +205,7 @@ func (c *Cluster) roll() (roll, error) {
 func (c *Cluster) attend() {
 	leader := ""
 	for wait := attendEvery; pause(c.life.ctx, wait) == nil; {
-		current := c.raft.Leader()
+		current := c.Leader()
 		if current != leader {
 			leader = current
 			c.opt.Logger.Info("the leader has changed", "leader", leader)
@@ -227,6 +229,8 @@ func (c *Cluster) attend() {
 type notice struct {
 	Node   fax.Node `json:"node"`
 	Leader string   `json:"leader"`
+	// Parts are the nodes in Raft, from any of which one may follow.
+	Parts map[string]bool `json:"parts,omitempty"`
 	roll
 }
 
@@ -242,7 +246,7 @@ func (c *Cluster) attendOnce(self fax.Node) error {
 	if err != nil {
 		return err
 	}
-	ask := []string{c.raft.Leader()}
+	ask := []string{c.Leader()}
 	for name := range c.peers() {
 		ask = append(ask, name)
 	}
@@ -266,6 +270,7 @@ func (c *Cluster) attendOnce(self fax.Node) error {
 			return err
 		}
 		if told.Leader == ask[i] {
+			c.fed.learn(told.Parts)
 			return nil
 		}
 		ask = slices.Insert(ask, i+1, told.Leader)
@@ -294,5 +299,5 @@ func (c *Cluster) handleAttend(ctx context.Context, from string, body []byte) ([
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(notice{Leader: c.raft.Leader(), roll: current})
+	return json.Marshal(notice{Leader: c.Leader(), Parts: c.parts(), roll: current})
 }

@@ -127,7 +127,7 @@ func (c *Cluster) proposeOnce(ctx context.Context, data []byte, repeatable bool,
 	if c.raft.IsLeader() {
 		return c.proposeHere(ctx, data)
 	}
-	if leader = c.raft.Leader(); leader == "" {
+	if leader = c.Leader(); leader == "" {
 		leader = hint
 	}
 	if leader == "" || leader == c.id.Name {

@@ -28,7 +28,7 @@ type StateMachine interface {
 	Applied() uint64
 	// Snapshot takes the state as it is now; commands go on meanwhile.
 	Snapshot() (Snapshot, error)
-	// Restore replaces the state by a snapshot.
+	// Restore replaces the state by a snapshot, unless it is as far already.
 	Restore(io.Reader) error
 }
 
@@ -53,6 +53,8 @@ func (o overLedger) Applied() uint64 {
 	index, _ := o.Ledger.Applied()
 	return index
 }
+
+func (o overLedger) Restore(r io.Reader) error { return o.Ledger.RestoreAhead(r) }
 
 func (o overLedger) Snapshot() (Snapshot, error) { return o.Ledger.Snapshot() }
 

@@ -126,6 +126,7 @@ func Open(cfg Config) (*Node, error) {
 // run is raft from a start to its shutdown.
 type run struct {
 	*raft.Raft
+	log  raft.LogStore // what it writes and reads, by way of its cache
 	over chan struct{} // closed when it has shut down
 	once sync.Once     // closes over
 }
@@ -135,7 +136,11 @@ func (n *Node) raft() *run { return n.current.Load() }
 
 // startLocked lets raft run from what the files hold.
 func (n *Node) startLocked() error {
-	restore, err := recovery(n.machine.state.Applied(), n.disk, n.snapshots)
+	fed, err := n.wasFed()
+	if err != nil {
+		return err
+	}
+	restore, err := recovery(n.machine.state.Applied(), n.disk, n.snapshots, fed)
 	if err != nil {
 		return fmt.Errorf("compare log and state in %s: %w", n.cfg.Dir, err)
 	}
@@ -147,7 +152,7 @@ func (n *Node) startLocked() error {
 	if err != nil {
 		return fmt.Errorf("start the agreement: %w", err)
 	}
-	n.current.Store(&run{Raft: r, over: make(chan struct{})})
+	n.current.Store(&run{Raft: r, log: cache, over: make(chan struct{})})
 	if err := n.leadAloneLocked(); err != nil {
 		n.shutdown()
 		return err

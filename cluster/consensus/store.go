@@ -45,7 +45,7 @@ func openBolt(path string) (*raftboltdb.BoltStore, error) {
 }
 
 // recovery compares the state with what log and snapshots hold.
-func recovery(applied uint64, logs raft.LogStore, snapshots raft.SnapshotStore) (restore bool, err error) {
+func recovery(applied uint64, logs raft.LogStore, snapshots raft.SnapshotStore, fed bool) (restore bool, err error) {
 	first, err := logs.FirstIndex()
 	if err != nil {
 		return false, fmt.Errorf("read the first index: %w", err)
@@ -62,7 +62,7 @@ func recovery(applied uint64, logs raft.LogStore, snapshots raft.SnapshotStore) 
 	if len(metas) > 0 {
 		snapshot = metas[0].Index // the newest
 	}
-	return mustRestore(applied, first, last, snapshot)
+	return mustRestore(applied, first, last, snapshot, fed)
 }
 
 // mustRestore says whether a state at index applied has to be replaced by the
@@ -70,10 +70,11 @@ func recovery(applied uint64, logs raft.LogStore, snapshots raft.SnapshotStore) 
 // means none.
 //
 // The log is flushed before the state follows it, so a state ahead of both is
-// the state of another log: its commands would be taken for applied.
-func mustRestore(applied, first, last, snapshot uint64) (bool, error) {
+// the state of another log: its commands would be taken for applied. Unless it
+// was fed with what others had agreed on.
+func mustRestore(applied, first, last, snapshot uint64, fed bool) (bool, error) {
 	switch {
-	case applied > max(last, snapshot):
+	case !fed && applied > max(last, snapshot):
 		return false, fmt.Errorf("the state is at index %d and the log ends at %d: they do not belong together; remove both and join again", applied, max(last, snapshot))
 	case applied < snapshot:
 		return true, nil

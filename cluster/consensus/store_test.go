@@ -6,7 +6,7 @@ func TestMustRestore(t *testing.T) {
 	for _, c := range []struct {
 		name                           string
 		applied, first, last, snapshot uint64
-		restore, refused               bool
+		restore, refused, fed          bool
 	}{
 		{name: "new"},
 		{name: "log only", applied: 5, first: 1, last: 9},
@@ -17,9 +17,12 @@ func TestMustRestore(t *testing.T) {
 		{name: "only a snapshot", applied: 7, snapshot: 7},
 		{name: "log lost", applied: 7, refused: true},
 		{name: "another log", applied: 7, first: 1, last: 6, refused: true},
+		{name: "fed beyond its log", applied: 7, first: 1, last: 6, fed: true},
+		{name: "fed without a log", applied: 7, fed: true},
+		{name: "fed, then a snapshot ahead", applied: 6, snapshot: 7, fed: true, restore: true},
 		{name: "gap", applied: 1, first: 3, last: 9, refused: true},
 	} {
-		restore, err := mustRestore(c.applied, c.first, c.last, c.snapshot)
+		restore, err := mustRestore(c.applied, c.first, c.last, c.snapshot, c.fed)
 		if restore != c.restore || (err != nil) != c.refused {
 			t.Errorf("%s: restore %v, %v", c.name, restore, err)
 		}

@@ -78,14 +78,26 @@ func (s *Snapshot) Release() { s.release() }
 // new one has been received whole, checked, and flushed to the disk; an error
 // before that leaves it as it was. It waits for running reads and open
 // snapshots.
-func (l *Ledger) Restore(r io.Reader) error {
+func (l *Ledger) Restore(r io.Reader) error { return l.restore(r, false) }
+
+// RestoreAhead is Restore, but leaves a state that is as far as the snapshot or
+// farther: both are of one history, so the snapshot has nothing to add.
+func (l *Ledger) RestoreAhead(r io.Reader) error { return l.restore(r, true) }
+
+func (l *Ledger) restore(r io.Reader, ahead bool) error {
 	temp := l.path + ".restore"
 	defer os.Remove(temp)
 	if err := receive(temp, r); err != nil {
 		return fmt.Errorf("receive a snapshot: %w", err)
 	}
-	if err := check(temp); err != nil {
+	p, err := check(temp)
+	if err != nil {
 		return fmt.Errorf("check the snapshot received: %w", err)
+	}
+	l.applying.Lock()
+	defer l.applying.Unlock()
+	if index, _ := l.Applied(); ahead && p.applied <= index {
+		return nil
 	}
 	l.file.Lock()
 	defer l.file.Unlock()
@@ -93,7 +105,7 @@ func (l *Ledger) Restore(r io.Reader) error {
 		return ErrClosed
 	}
 	// Closed first: an open file cannot be replaced on every system.
-	err := l.db.Close()
+	err = l.db.Close()
 	l.db = nil
 	l.at.Lock()
 	l.trail = trail{}
@@ -142,10 +154,10 @@ func receive(path string, r io.Reader) error {
 }
 
 // check opens a received state and looks at every page of it.
-func check(path string) error {
+func check(path string) (p position, err error) {
 	db, err := openFile(path)
 	if err != nil {
-		return err
+		return p, err
 	}
 	err = db.View(func(tx *bbolt.Tx) error {
 		var first error
@@ -154,8 +166,9 @@ func check(path string) error {
 				first = err
 			}
 		}
-		_, err := positionOf(tx)
+		at, err := positionOf(tx)
+		p = at
 		return errors.Join(first, err)
 	})
-	return errors.Join(err, db.Close())
+	return p, errors.Join(err, db.Close())
 }

@@ -22,6 +22,7 @@ const (
 	Raft    Proto = 'r'
 	Blob    Proto = 'b'
 	Request Proto = 'q'
+	Feed    Proto = 'f' // the ledger, for nodes that are not in Raft
 	Join    Proto = 'j' // the only one without a client certificate
 )
 
@@ -35,6 +36,8 @@ func (p Proto) String() string {
 		return "blob"
 	case Request:
 		return "request"
+	case Feed:
+		return "feed"
 	case Join:
 		return "join"
 	}

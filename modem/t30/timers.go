@@ -29,9 +29,9 @@ const (
 	// eomWait: a receiver that has confirmed EOM identifies itself again after
 	// T2 (T.30 figure 5-2b), nominally 6 s; for the sender T1 begins anew.
 	eomWait = 6 * time.Second
-	// repeatWindow: a post-message command without a page before it is taken for
-	// a repetition only if it ends this soon after our response did: T4 of a
-	// sender that has not heard it, its preamble and its frame.
+	// repeatWindow: MPS without a page before it is taken for a repetition only if
+	// it ends this soon after our response did: T4 of a sender that has not heard
+	// it, its preamble and its frame.
 	repeatWindow = 4500 * time.Millisecond
 	// repeatAtOnce and repeatFrom: there are modems that give no sign of an image
 	// whose training they missed. So MPS is a repetition only if there was no time

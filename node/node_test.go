@@ -42,16 +42,20 @@ type town struct {
 	dirs  map[string]string
 	peer  map[string]string // addresses of the cluster ports
 	log   io.Writer
+	after time.Duration // without a leader a node is an island
 }
 
 var names = []string{"north", "south", "west"}
 
-func found(t *testing.T) *town {
+func found(t *testing.T) *town { return foundWith(t, 0) }
+
+// foundWith makes nodes that are islands after so long.
+func foundWith(t *testing.T, after time.Duration) *town {
 	t.Helper()
 	x := exchange.New(exchange.Config{Speed: speed})
 	t.Cleanup(func() { x.Close() })
 	x.Reserve("0399", exchange.AlwaysBusy)
-	w := &town{t: t, x: x, nodes: map[string]*Node{}, dirs: map[string]string{}, peer: map[string]string{}, log: io.Discard}
+	w := &town{t: t, x: x, nodes: map[string]*Node{}, dirs: map[string]string{}, peer: map[string]string{}, log: io.Discard, after: after}
 	if os.Getenv("FAXMESH_TEST_LOG") != "" {
 		w.log = os.Stderr // not t.Output: memberlist may log after the test
 	}
@@ -126,7 +130,7 @@ func (w *town) open(name string) {
 	}
 	prefix := fmt.Sprintf("0%d0", slices.Index(names, name)+1)
 	n, err := Open(patience(w.t), Config{
-		Cluster: cluster.Options{Dir: w.dirs[name], Name: name, PeerListen: listen,
+		Cluster: cluster.Options{Dir: w.dirs[name], Name: name, PeerListen: listen, IslandAfter: w.after,
 			Logger: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))},
 		ClientListen: "127.0.0.1:0",
 		Station:      "+" + prefix,

@@ -57,6 +57,8 @@ func nodeState(n fax.NodeStatus) string {
 
 func nodeRole(n fax.NodeStatus) string {
 	switch {
+	case n.Alone != 0:
+		return "cut off since " + moment(n.Alone)
 	case n.Leader:
 		return "leader"
 	case n.Voter:

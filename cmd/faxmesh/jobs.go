@@ -89,6 +89,14 @@ func orNone[T any](list []T) []T {
 	return list
 }
 
+// aloneText says who alone has a fax.
+func aloneText(j fax.Job) string {
+	if j.Alone == "" {
+		return ""
+	}
+	return j.Alone + " alone, which was cut off; it tells the other servers when the link is back"
+}
+
 func (a *app) showJob(j fax.Job, asJSON bool) error {
 	if asJSON {
 		return a.json(j)
@@ -104,6 +112,7 @@ func (a *app) showJob(j fax.Job, asJSON bool) error {
 		{"Submitted", moment(j.Submitted) + " at " + j.Home},
 		{"Not before", moment(j.NotBefore)},
 		{"Attempts", strconv.Itoa(j.Tries)},
+		{"Known to", aloneText(j)},
 	})
 	if t := j.Last; t != nil {
 		ended := "still running"
@@ -115,6 +124,7 @@ func (a *app) showJob(j fax.Job, asJSON bool) error {
 			{"Ended with", t.Reason},
 			{"Remote", t.Remote},
 			{"Call", t.Details},
+			{"Note", t.Note},
 		})
 	}
 	return nil

@@ -135,6 +135,9 @@ func (a *app) submitted(job fax.Job, s sending) error {
 	if job.NotBefore > fax.At(time.Now()) {
 		when = ", not before " + moment(job.NotBefore)
 	}
+	if job.Alone != "" {
+		when += "\n  accepted by " + clean(job.Alone) + " alone, which is cut off from the other servers; it sends the fax, and tells them when the link is back"
+	}
 	_, err := fmt.Fprintf(a.Out, "fax %s to %s is %s at %s, %s%s\n", job.ID, clean(job.Number), job.State, job.Home, pages(job.Fax.Pages), when)
 	return err
 }

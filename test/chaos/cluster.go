@@ -38,42 +38,59 @@ func lineNumber(node, line int) string { return fmt.Sprintf("03%02d%d", node, li
 // establish makes a cluster of so many nodes in dir and waits until all serve.
 func establish(ctx context.Context, dir, program string, count int, w *wire, h *history) (*cluster, error) {
 	c := &cluster{dir: dir, wire: w, history: h}
-	password, token := filepath.Join(dir, "admin.pw"), filepath.Join(dir, "token")
-	if err := os.WriteFile(password, []byte(adminPassword+"\n"), 0o600); err != nil {
+	token := filepath.Join(dir, "token")
+	if err := os.WriteFile(filepath.Join(dir, "admin.pw"), []byte(adminPassword+"\n"), 0o600); err != nil {
 		return nil, err
 	}
 	for i := range count {
-		n, err := c.place(i+1, program)
-		if err != nil {
-			return nil, err
+		at := ""
+		if i > 0 {
+			at = c.nodes[0].at(clusterPort)
 		}
-		args := []string{"--data", n.data(), "--name", n.name, "--listen", n.at(clusterPort), "--client-listen", n.at(clientPort)}
-		for l := range linesANode {
-			args = append(args, "--line", fmt.Sprintf("%s@exchange:%s", lineNumber(n.number, l+1), exchangeAddr))
-		}
-		if i == 0 {
-			args = append([]string{"init", "--admin", adminName, "--password-file", password, "--token-file", token}, args...)
-		} else {
-			args = append(append([]string{"join", "--token-file", token}, args...), c.nodes[0].at(clusterPort))
-		}
-		if err := n.tool(args...); err != nil {
-			return nil, err
-		}
-		if n.disk, err = newDisk(n.data()); err != nil {
-			return nil, err
-		}
-		if err := n.start(); err != nil {
-			return nil, err
-		}
-		c.nodes = append(c.nodes, n)
-		ready, cancel := context.WithTimeout(ctx, readyTime)
-		err = n.serves(ready)
-		cancel()
-		if err != nil {
+		if err := c.enlarge(ctx, program, token, at); err != nil {
 			return nil, err
 		}
 	}
 	return c, nil
+}
+
+// enlarge makes one more node, which joins at an address, or is the first of
+// the cluster, and waits until it serves.
+func (c *cluster) enlarge(ctx context.Context, program, token, at string) error {
+	n, err := c.place(len(c.nodes)+1, program)
+	if err != nil {
+		return err
+	}
+	args := []string{"--data", n.data(), "--name", n.name, "--listen", n.at(clusterPort), "--client-listen", n.at(clientPort)}
+	for l := range linesANode {
+		args = append(args, "--line", fmt.Sprintf("%s@exchange:%s", lineNumber(n.number, l+1), exchangeAddr))
+	}
+	if at == "" {
+		args = append([]string{"init", "--admin", adminName, "--password-file", filepath.Join(c.dir, "admin.pw"), "--token-file", token}, args...)
+	} else {
+		args = append(append([]string{"join", "--token-file", token}, args...), at)
+	}
+	if err := n.tool(args...); err != nil {
+		return err
+	}
+	if n.disk, err = newDisk(n.data()); err != nil {
+		return err
+	}
+	if err := n.start(); err != nil {
+		return err
+	}
+	ready, cancel := context.WithTimeout(ctx, readyTime)
+	defer cancel()
+	if err := n.serves(ready); err != nil {
+		return err
+	}
+	if n.opened, err = n.descriptors(); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.nodes = append(c.nodes, n)
+	return nil
 }
 
 // place makes a node's host and disk.

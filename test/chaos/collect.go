@@ -254,6 +254,7 @@ func (c *cluster) count(all map[string]*found) error {
 	for _, n := range c.nodes {
 		f := all[n.name]
 		f.memory = n.memory()
+		f.descriptors[0] = n.opened
 		var err error
 		if f.descriptors[1], err = n.descriptors(); err != nil {
 			return err

@@ -22,6 +22,7 @@ func clusterFaults() []fault {
 	return []fault{
 		{11, "disk-missing", 1, diskMissing},
 		{11, "twin", 1, twin},
+		{13, "join", 1, joinNode},
 		{14, "far-behind", 1, farBehind},
 		{16, "hostile", 2, hostile},
 	}
@@ -109,6 +110,34 @@ func twin(_ context.Context, s *stage) (string, error) {
 	time.Sleep(s.between(2*time.Second, 8*time.Second)) // both are there
 	copied.kill()
 	return n.name, os.RemoveAll(copied.place)
+}
+
+// mostNodes is up to how many nodes join.
+const mostNodes = 5
+
+// joinNode adds a node while everybody works.
+func joinNode(ctx context.Context, s *stage) (string, error) {
+	if len(s.nodes) >= mostNodes {
+		return "", fmt.Errorf("%w again: there are %d nodes", errCannot, len(s.nodes))
+	}
+	joining, cancel := context.WithTimeout(ctx, recoverTime)
+	defer cancel()
+	p := &person{addrs: s.addrs(), account: adminName, password: adminPassword}
+	defer p.leave()
+	admin, err := p.at(joining)
+	if err != nil {
+		return "", err
+	}
+	secret, err := admin.NewToken(joining, 1, 1)
+	if err != nil {
+		return "", err
+	}
+	token := filepath.Join(s.dir, "token.join")
+	if err := os.WriteFile(token, []byte(secret), 0o600); err != nil {
+		return "", err
+	}
+	err = s.enlarge(joining, s.nodes[0].program, token, s.any().at(clusterPort))
+	return s.nodes[len(s.nodes)-1].name, err
 }
 
 // How far behind a node is put: behind the entries that the others keep.

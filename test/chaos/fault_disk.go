@@ -117,7 +117,7 @@ func powerCaller(_ context.Context, s *stage) (string, error) {
 	if !ok {
 		return "nobody was in a call", nil
 	}
-	time.Sleep(s.between(0, 400*time.Millisecond)) // the call has come so far
+	s.letCallRun()
 	what, err := s.power(n)
 	return what + " with line " + line, err
 }

@@ -66,12 +66,20 @@ func (s *stage) caller() (*node, string, bool) {
 	return nil, "", false
 }
 
+// callTime is how long a call of a few pages takes on the line.
+const callTime = 30 * time.Second
+
+// letCallRun waits until a call has come to any part of it.
+func (s *stage) letCallRun() {
+	time.Sleep(s.between(0, time.Duration(float64(callTime)/s.outside.speed)))
+}
+
 func killCaller(_ context.Context, s *stage) (string, error) {
 	n, line, ok := s.caller()
 	if !ok {
 		return "nobody was in a call", nil
 	}
-	time.Sleep(s.between(0, 400*time.Millisecond)) // the call has come so far
+	s.letCallRun()
 	what, err := s.kill(n)
 	return what + " with line " + line, err
 }
@@ -117,7 +125,7 @@ func lineDrops(_ context.Context, s *stage) (string, error) {
 		if !ok {
 			return "nobody was in a call", nil
 		}
-		time.Sleep(s.between(0, 400*time.Millisecond)) // the call has come so far
+		s.letCallRun()
 		s.outside.exchange.Release(line)
 	}
 	return "calls were cut", nil

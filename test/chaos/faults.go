@@ -45,6 +45,7 @@ func menu() []fault {
 // notOnTheMenu are the rows that no fault plays, and why.
 var notOnTheMenu = map[int]string{
 	12: "clocks: the program reads the clock without a system call, so that it cannot be answered for one process",
+	13: "membership: nodes join, none is removed",
 	15: "rolling upgrade: there is no earlier release; only restarts one after the other are played",
 }
 

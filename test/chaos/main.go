@@ -217,7 +217,6 @@ type theatre struct {
 	outside *outside
 	work    *workload
 	facts   facts
-	start   map[string]int // descriptors of the nodes before the first fault
 	close   context.CancelFunc
 }
 
@@ -230,12 +229,6 @@ func (t *theatre) open(ctx context.Context, w *wire) (err error) {
 	}
 	if t.cluster, err = establish(ctx, t.dir, t.program, t.nodes, w, t.history); err != nil {
 		return fmt.Errorf("make the cluster: %w", err)
-	}
-	t.start = map[string]int{}
-	for _, n := range t.cluster.nodes {
-		if t.start[n.name], err = n.descriptors(); err != nil {
-			return err
-		}
 	}
 	return nil
 }
@@ -287,9 +280,6 @@ func (t *theatre) judge(ctx context.Context, errs io.Writer) error {
 	nodes, err := t.cluster.collect(ctx, orders, t.facts.told)
 	if err != nil {
 		return err
-	}
-	for name, f := range nodes {
-		f.descriptors[0] = t.start[name]
 	}
 	if err := t.cluster.count(nodes); err != nil {
 		return err

@@ -40,6 +40,7 @@ type node struct {
 	disk    *disk
 	history *history
 	log     io.Writer
+	opened  int // descriptors, when it had just begun to serve
 
 	mu      sync.Mutex
 	proc    *process // nil while none is wanted

@@ -83,17 +83,18 @@ func TestScrubReplacesDamage(t *testing.T) {
 	w.settle(t, 2, "north", "south")
 	north := w.nodes["north"]
 	put := func(content string, copies int) string {
-		north.cfg.Copies = copies
-		doc, got, err := north.Put(t.Context(), strings.NewReader(content))
-		if err != nil || got != copies {
-			t.Fatal(got, err)
+		doc, err := north.cfg.Store.Put(strings.NewReader(content))
+		if err == nil && copies > 1 {
+			err = north.send(t.Context(), "south", doc, nil)
+		}
+		if err != nil {
+			t.Fatal(err)
 		}
 		w.mu.Lock()
 		w.needed[doc.Hash] = content != "unnamed"
 		w.mu.Unlock()
 		return doc.Hash
 	}
-	// Put alone reads Copies, and repair: it is not woken, and comes a minute on.
 	good, bad, unnamed, last := put("good", 2), put("bad", 2), put("unnamed", 2), put("last", 1)
 	for _, hash := range []string{bad, unnamed, last} {
 		if err := os.WriteFile(filepath.Join(north.dir, hash[:2], hash[2:4], hash), []byte("rotten"), 0o600); err != nil {

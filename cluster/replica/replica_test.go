@@ -40,6 +40,7 @@ type node struct {
 	dir    string
 	listen net.Listener
 	full   atomic.Bool
+	claims atomic.Bool // to have a record of every document
 
 	mu     sync.Mutex
 	alarms []string
@@ -62,7 +63,7 @@ func (w *town) settle(t testing.TB, copies int, names ...string) {
 		w.mu.Unlock()
 		n.Replica = Open(Config{Name: name, Store: store, Copies: copies, Listener: n.listen, Dial: w.dial,
 			Others: func() []string { return w.others(name) }, Members: func() []string { return w.members(name) },
-			Records: w, Admit: n.admit, Alarm: n.alarm, Ages: filepath.Join(t.TempDir(), "ages.json"), Logger: logger})
+			Records: own{w, n}, Admit: n.admit, Alarm: n.alarm, Ages: filepath.Join(t.TempDir(), "ages.json"), Logger: logger})
 		t.Cleanup(func() { n.Close() })
 	}
 }
@@ -101,6 +102,17 @@ func (w *town) Named(hash string) (bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.needed[hash], nil
+}
+
+// own is the records of one node.
+type own struct {
+	*town
+	node *node
+}
+
+func (o own) Named(hash string) (bool, error) {
+	named, err := o.town.Named(hash)
+	return named || o.node.claims.Load(), err
 }
 
 func (w *town) Confirm(context.Context, string) error {

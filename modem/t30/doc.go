@@ -42,4 +42,8 @@
 //   - Behind a DCN said nothing is waited for.
 //   - CRP counts as one of the three tries of a command. It is never sent.
 //   - DIS and DTC are said three times if nothing follows, and T1 is waited for.
+//   - Of the documents that are offered, a station that polls gets the one that its
+//     SEP and PSA name, or without them the one that has no name; else DCN. So it
+//     does without the password of that document.
+//   - Who needs more than 5 s for a row by fill is disconnected (T.4 4.1.3).
 package t30

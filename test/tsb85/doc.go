@@ -8,6 +8,11 @@
 // fail for each script, with the first deviation and the device's transcript,
 // then the count; the exit status is 0 only if all pass.
 //
+// What a script says and the player does not understand fails that script, with
+// its line. Images are looked for in DIR, else where the file says they are, else
+// among the conformance material; pages that go either way are compared with them.
+// Scripts of our own are in testdata.
+//
 // On the bare line the engine speaks and hears signals under line time of its
 // own; a call of minutes takes milliseconds. The tones before the call (CED, CNG)
 // and silences are the driver's matter and not looked at there.

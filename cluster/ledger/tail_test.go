@@ -256,6 +256,7 @@ func TestImportRefusals(t *testing.T) {
 		t.Errorf("an import of what a newer program wrote: %v", err)
 	}
 	// A job taken alone is free again when its node is removed for good.
+	must(t, l, PutNode{fax.Node{Name: "south", Fingerprint: hashOf(5)}})
 	must(t, l, PutNode{fax.Node{Name: "north", Fingerprint: hashOf(4)}})
 	data, _ := Encode(aloneJob("orphan", 1))
 	must(t, l, Import{Node: "north", Era: "f", First: 1, Commands: [][]byte{data}})

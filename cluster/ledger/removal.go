@@ -56,7 +56,8 @@ func (c Recover) apply(d *draft) (*fax.Job, error) {
 }
 
 // dropNode takes a member out and revokes its certificate. Numbers must not be
-// given to a node that is gone, so the dial rules that name it go too.
+// given to a node that is gone, so the dial rules that name it go too; jobs that
+// it alone might dial are free for all.
 func (d *draft) dropNode(n fax.Node, by string, at fax.Millis, era uint64) (rules int) {
 	for _, rule := range all[fax.DialRule](d, inRules) {
 		if rule.Node == n.Name {
@@ -64,6 +65,7 @@ func (d *draft) dropNode(n fax.Node, by string, at fax.Millis, era uint64) (rule
 			rules++
 		}
 	}
+	d.release(n.Name, 0)
 	d.delete(inNodes, n.Name)
 	removed := all[Removed](d, inRemoved)
 	if len(removed) >= MaxRemoved {

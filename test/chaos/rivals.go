@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,9 +20,10 @@ import (
 const (
 	rivalCount  = 3
 	rivalNames  = 4
-	rivalJobs   = 4
+	rivalJobs   = 16
+	mostOpen    = 4   // requests for a thing whose outcome is not known: each doubles the work of the check
 	rivalPause  = 150 // ms, at most
-	checkWithin = 30 * time.Second
+	checkWithin = 2 * time.Minute
 )
 
 // wish is what a rival asks for: that an account is there, or is not, or that a
@@ -58,6 +60,8 @@ type rivals struct {
 
 	mu    sync.Mutex
 	asked []asked
+	open  map[string]int // by account and job: requests whose outcome is not known
+	worn  int            // accounts that are not asked for any more
 }
 
 // begin makes the jobs and lets the rivals work until ctx ends.
@@ -94,16 +98,38 @@ func (r *rivals) rival(ctx context.Context, number int, p *person, chance *rand.
 	}
 }
 
-// pick is a wish by chance.
+// pick is a wish by chance, for a thing of which enough is known.
 func (r *rivals) pick(chance *rand.Rand) wish {
-	if chance.IntN(2) == 0 {
-		return wish{fmt.Sprintf("account rival%d", chance.IntN(rivalNames)), []string{there, gone}[chance.IntN(2)]}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var near []string
+	for _, job := range r.jobs {
+		if len(near) < rivalNames && r.open["job "+job] < mostOpen {
+			near = append(near, job)
+		}
+	}
+	if len(near) == 0 || chance.IntN(2) == 0 {
+		return wish{fmt.Sprintf("account rival%d", r.worn+chance.IntN(rivalNames)), []string{there, gone}[chance.IntN(2)]}
 	}
 	states := []fax.State{fax.Held, fax.Queued}
 	if chance.IntN(60) == 0 {
 		states = []fax.State{fax.Cancelled}
 	}
-	return wish{"job " + r.jobs[chance.IntN(len(r.jobs))], string(states[chance.IntN(len(states))])}
+	return wish{"job " + near[chance.IntN(len(near))], string(states[chance.IntN(len(states))])}
+}
+
+// noteLocked keeps an answer.
+func (r *rivals) noteLocked(a asked) {
+	r.asked = append(r.asked, a)
+	if a.Answer != unknown {
+		return
+	}
+	if r.open == nil {
+		r.open = map[string]int{}
+	}
+	if r.open[a.Wish.What]++; strings.HasPrefix(a.Wish.What, "account ") && r.open[a.Wish.What] == mostOpen {
+		r.worn += rivalNames
+	}
 }
 
 // ask makes one request, once: the library repeats none of these.
@@ -125,7 +151,7 @@ func (r *rivals) ask(ctx context.Context, number int, c *clientlib.Client, w wis
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.asked = append(r.asked, a)
+	r.noteLocked(a)
 }
 
 // answerOf says what an error leaves open.

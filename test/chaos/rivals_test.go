@@ -3,6 +3,8 @@
 package main
 
 import (
+	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,5 +49,26 @@ func TestAnswers(t *testing.T) {
 	}
 	if answerOf(nil) != granted {
 		t.Error("no error is not granted")
+	}
+}
+
+// TestWorn: what too many requests have left open is not asked for any more.
+func TestWorn(t *testing.T) {
+	r := &rivals{jobs: []string{"1", "2", "3", "4", "5", "6"}}
+	chance := rand.New(rand.NewPCG(1, 1))
+	for range 4000 {
+		w := r.pick(chance)
+		r.noteLocked(asked{Wish: w, Answer: unknown})
+	}
+	if r.worn == 0 {
+		t.Error("no account is worn")
+	}
+	for what, n := range r.open {
+		if n > mostOpen {
+			t.Errorf("%s has %d open requests", what, n)
+		}
+	}
+	if w := r.pick(chance); !strings.HasPrefix(w.What, "account ") {
+		t.Errorf("%s is asked for", w.What)
 	}
 }

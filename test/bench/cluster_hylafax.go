@@ -8,8 +8,10 @@ import (
 	"io"
 	"net"
 	"net/textproto"
+	"os"
+	"path/filepath"
 	"regexp"
-	"sync"
+	"time"
 
 	"github.com/faxmesh/faxmesh/test/interop/lab"
 )
@@ -25,39 +27,38 @@ func (b *clusterBench) hylafaxSubmits(ctx context.Context, document []byte) (rat
 	if err != nil {
 		return rates, err
 	}
-	defer func() { err = errors.Join(err, h.Close()) }()
+	var jobs []string
+	defer func() { err = errors.Join(err, h.Close(), clearJobs(hylaSpool, jobs)) }()
 	for i, crowd := range crowds {
-		if rates[i], err = b.hylafaxCrowd(ctx, crowd, document); err != nil {
+		var made []string
+		rates[i], made, err = b.hylafaxCrowd(ctx, crowd, document)
+		if jobs = append(jobs, made...); err != nil {
 			return rates, err
 		}
 	}
 	return rates, nil
 }
 
-func (b *clusterBench) hylafaxCrowd(ctx context.Context, crowd int, document []byte) (float64, error) {
+// hylafaxCrowd lets so many clients submit at once. It returns the jobs as well.
+func (b *clusterBench) hylafaxCrowd(ctx context.Context, crowd int, document []byte) (perSecond float64, jobs []string, err error) {
 	var clients []*hylaClient
 	defer func() {
 		for _, c := range clients {
 			c.conn.Close()
+			jobs = append(jobs, c.jobs...)
 		}
 	}()
 	for range crowd {
 		c, err := dialHylaFAX(ctx, hfaxd)
 		if err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 		clients = append(clients, c)
 	}
-	perSecond, err := rate(ctx, crowd, b.slice, func(ctx context.Context, client int) error {
+	perSecond, err = rate(ctx, crowd, b.slice, func(ctx context.Context, client int) error {
 		return clients[client].submit(ctx, document)
 	})
-	var clearing sync.WaitGroup
-	errs := make([]error, len(clients))
-	for i, c := range clients {
-		clearing.Go(func() { errs[i] = c.clear() })
-	}
-	clearing.Wait()
-	return perSecond, errors.Join(append(errs, err)...)
+	return perSecond, nil, err
 }
 
 // hylaClient is a session with hfaxd.
@@ -75,7 +76,7 @@ func dialHylaFAX(ctx context.Context, addr string) (*hylaClient, error) {
 	if _, _, err := c.conn.ReadResponse(220); err != nil {
 		return nil, errors.Join(err, c.conn.Close())
 	}
-	for _, command := range []string{"USER root", "TYPE I", "MODE S", "STRU F", `TZONE GMT`} {
+	for _, command := range []string{"USER root", "TYPE I", "MODE S", "STRU F", "FORM TIFF"} {
 		if _, err := c.ask(2, "%s", command); err != nil {
 			return nil, errors.Join(err, c.conn.Close())
 		}
@@ -117,9 +118,10 @@ func (c *hylaClient) submit(ctx context.Context, document []byte) error {
 		return fmt.Errorf("JNEW: %q", text)
 	}
 	c.jobs = append(c.jobs, id[1])
-	for _, parameter := range []string{`FROMUSER "bench"`, `SENDTIME 203801010000`, `LASTTIME 000259`, `MAXDIALS 1`, `MAXTRIES 1`,
-		`SCHEDPRI 127`, `DIALSTRING "0999"`, `EXTERNAL "0999"`, `NOTIFYADDR "root@localhost"`, `NOTIFY none`, `VRES 196`,
-		`PAGEWIDTH 209`, `PAGELENGTH 296`, `PAGECHOP none`, `DOCUMENT ` + file} {
+	later := time.Now().Add(24 * time.Hour).Format("200601021504")
+	for _, parameter := range []string{`FROMUSER "bench"`, "SENDTIME " + later, "LASTTIME 000300", "MAXDIALS 12", "MAXTRIES 3",
+		"SCHEDPRI 127", `DIALSTRING "0999"`, `NOTIFYADDR "root@localhost"`, "VRES 196", "PAGEWIDTH 209", "PAGELENGTH 296",
+		`NOTIFY "none"`, `PAGECHOP "default"`, "CHOPTHRESHOLD 3", "DOCUMENT " + file} {
 		if _, err := c.ask(2, "%s", "JPARM "+parameter); err != nil {
 			return fmt.Errorf("%s: %w", parameter, err)
 		}
@@ -164,16 +166,20 @@ func (c *hylaClient) store(ctx context.Context, document []byte) (string, error)
 	return file[1], err
 }
 
-// clear takes the session's jobs out of the queue again.
-func (c *hylaClient) clear() error {
-	for _, id := range c.jobs {
-		if _, err := c.ask(2, "JKILL %s", id); err != nil {
-			return err
-		}
-		if _, err := c.ask(2, "JDELE %s", id); err != nil {
-			return err
+// hylaSpool is where Debian's HylaFAX keeps jobs and documents.
+const hylaSpool = "/var/spool/hylafax"
+
+// clearJobs takes jobs out of the queues of a HylaFAX that has been stopped.
+func clearJobs(spool string, jobs []string) error {
+	var errs []error
+	for _, id := range jobs {
+		for _, pattern := range []string{"sendq/q" + id, "doneq/q" + id, "docq/doc*." + id, "tmp/doc*." + id} {
+			names, err := filepath.Glob(filepath.Join(spool, pattern))
+			errs = append(errs, err)
+			for _, name := range names {
+				errs = append(errs, os.Remove(name))
+			}
 		}
 	}
-	c.jobs = nil
-	return nil
+	return errors.Join(errs...)
 }

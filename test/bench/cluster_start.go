@@ -18,7 +18,8 @@ import (
 
 // How the records are made.
 const (
-	recordWriters = 768 // that propose at once
+	recordWriters = 256 // that propose at once
+	recordTries   = 10  // of one command on a slow disk
 	jobEvery      = 4   // each so many-th record is a fax that was sent, the others were received
 	settleBefore  = 2 * time.Second
 )
@@ -109,7 +110,7 @@ func fillLedger(ctx context.Context, dir, ip string, records int) (err error) {
 		writers.Go(func() {
 			for i := range work {
 				for _, command := range recordOf(i) {
-					if _, err := c.Propose(ctx, command); err != nil {
+					if err := proposeFirmly(ctx, c, command); err != nil {
 						cancel(fmt.Errorf("record %d: %w", i, err))
 						return
 					}
@@ -128,6 +129,21 @@ func fillLedger(ctx context.Context, dir, ip string, records int) (err error) {
 	close(work)
 	writers.Wait()
 	return context.Cause(ctx)
+}
+
+// proposeFirmly repeats a command whose outcome is not known. That it conflicts
+// then says that it was taken the time before.
+func proposeFirmly(ctx context.Context, c *cluster.Cluster, command ledger.Command) (err error) {
+	for try := range recordTries {
+		_, err = c.Propose(ctx, command)
+		switch {
+		case err == nil, try > 0 && fax.KindOf(err) == fax.Conflict:
+			return nil
+		case fax.KindOf(err) != fax.Unavailable:
+			return err
+		}
+	}
+	return err
 }
 
 // recordOf is the commands that leave a record of a fax.

@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -99,13 +100,10 @@ func (d *disk) keepLocked(path string) error {
 	}
 	content = content[:info.Size()]
 	n, err := f.ReadAt(content, 0)
-	if n < len(content) && err == nil {
-		err = fs.ErrInvalid
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
 	}
-	if n < len(content) { // it was cut meanwhile
-		content = content[:n]
-	}
-	d.files[inodeOf(info)] = content
+	d.files[inodeOf(info)] = content[:n] // less if it was cut meanwhile
 	return nil
 }
 

@@ -1,8 +1,7 @@
 package clienttest
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
@@ -18,7 +17,7 @@ import (
 // Authority is a cluster's certificate authority.
 type Authority struct {
 	Cluster string
-	key     *ecdsa.PrivateKey
+	key     ed25519.PrivateKey
 	cert    *x509.Certificate
 }
 
@@ -75,9 +74,9 @@ func (a *Authority) Issue(t testing.TB, role *url.URL) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der, a.cert.Raw}, PrivateKey: key}
 }
 
-func newKey(t testing.TB) *ecdsa.PrivateKey {
+func newKey(t testing.TB) ed25519.PrivateKey {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,12 +2,16 @@ package clienttest
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
 	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/faxmesh/faxmesh/clientlib/activity"
 	"github.com/faxmesh/faxmesh/clientlib/fax"
 	"github.com/faxmesh/faxmesh/clientlib/wire"
 )
@@ -15,6 +19,8 @@ import (
 // Desk is a whole cluster's state in memory, shared by its servers.
 type Desk struct {
 	cluster string
+	first   string          // server, which signs exports
+	signer  tls.Certificate // its
 
 	mu       sync.Mutex
 	nodes    []fax.Node
@@ -327,7 +333,14 @@ func (d *Desk) idLocked(what string) string {
 }
 
 func (d *Desk) noteLocked(who, node, what, object, detail string) {
-	d.activity = append(d.activity, fax.Activity{
+	a := fax.Activity{
 		Seq: uint64(len(d.activity) + 1), At: fax.At(time.Now()), Who: who, Node: node, What: what, Object: object, Detail: detail,
-	})
+	}
+	var before [sha256.Size]byte
+	if len(d.activity) > 0 {
+		_, _ = hex.Decode(before[:], []byte(d.activity[len(d.activity)-1].Chain)) // our own
+	}
+	chain := activity.Chain(before, a)
+	a.Chain = hex.EncodeToString(chain[:])
+	d.activity = append(d.activity, a)
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
+	"github.com/faxmesh/faxmesh/clientlib/activity"
 	"github.com/faxmesh/faxmesh/clientlib/fax"
 	"github.com/faxmesh/faxmesh/clientlib/wire"
 )
@@ -172,16 +174,44 @@ func (d *Desk) NewToken(_ context.Context, s fax.Session, uses, hours int) (stri
 	return fmt.Sprintf("%s-%d-%d", d.idLocked("join"), uses, hours), nil
 }
 
-// Activity lists the activity record after a number.
-func (d *Desk) Activity(_ context.Context, s fax.Session, after uint64, limit int) ([]fax.Activity, error) {
+// Activity lists the activity record. Of the filter it knows the numbers, the
+// account and the limit.
+func (d *Desk) Activity(_ context.Context, s fax.Session, f fax.ActivityFilter) (entries []fax.Activity, more uint64, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.administratorLocked(s, wire.CmdActivity); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	rest := d.activity[min(after, uint64(len(d.activity))):]
-	if limit > 0 {
-		rest = rest[:min(limit, len(rest))]
+	for _, a := range d.activity {
+		if a.Seq > f.After && (f.Before == 0 || a.Seq < f.Before) && (f.Account == "" || a.Who == f.Account) {
+			entries = append(entries, a)
+		}
 	}
-	return slices.Clone(rest), nil
+	if f.Newest {
+		slices.Reverse(entries)
+	}
+	if f.Limit > 0 && len(entries) > f.Limit {
+		entries = entries[:f.Limit]
+		more = entries[f.Limit-1].Seq
+	}
+	return entries, more, nil
+}
+
+// ActivityHead signs for the entries after a number, as the first server.
+func (d *Desk) ActivityHead(_ context.Context, s fax.Session, after uint64) (fax.ActivityHead, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.administratorLocked(s, wire.CmdActivityHead); err != nil {
+		return fax.ActivityHead{}, err
+	}
+	last := uint64(len(d.activity))
+	if after >= last {
+		return fax.ActivityHead{}, fax.Errorf(fax.NotFound, "there is nothing after entry %d", after)
+	}
+	head := fax.ActivityHead{Cluster: "test", Node: d.first, Made: fax.At(time.Now()), First: after + 1, Last: last,
+		Before: activity.Start, End: d.activity[last-1].Chain}
+	if after > 0 {
+		head.Before = d.activity[after-1].Chain
+	}
+	return activity.Sign(head, d.signer)
 }

@@ -63,6 +63,9 @@ func StartWith(t testing.TB, limits clientconn.Limits, log *slog.Logger, names .
 			}
 		})
 		t.Cleanup(s.Stop)
+		if c.Desk.signer.PrivateKey == nil {
+			c.Desk.first, c.Desk.signer = name, s.certificate
+		}
 		c.Servers = append(c.Servers, s)
 		c.Desk.nodes = append(c.Desk.nodes, fax.Node{Name: name, ClientAddr: s.Addr})
 	}

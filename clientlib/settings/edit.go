@@ -191,7 +191,16 @@ func (f *File) WriteFile(path string, mode os.FileMode) error {
 // WriteDurably writes data beside path, syncs it, renames it into place and
 // syncs the directory.
 func WriteDurably(path string, data []byte, mode os.FileMode) error {
-	temp, err := writeTemp(path, data, mode)
+	return StreamDurably(path, mode, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// StreamDurably is WriteDurably for what write gives, which may be more than
+// fits memory. If that fails, what was at path stays as it was.
+func StreamDurably(path string, mode os.FileMode, write func(io.Writer) error) error {
+	temp, err := writeTemp(path, mode, write)
 	if err == nil {
 		err = os.Rename(temp, path)
 	}
@@ -207,11 +216,13 @@ func WriteDurably(path string, data []byte, mode os.FileMode) error {
 }
 
 // writeTemp returns the name of the file it has written, "" if it made none.
-func writeTemp(path string, data []byte, mode os.FileMode) (string, error) {
+func writeTemp(path string, mode os.FileMode, write func(io.Writer) error) (string, error) {
 	w, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return "", err
 	}
-	_, err = w.Write(data)
-	return w.Name(), errors.Join(err, w.Chmod(mode), w.Sync(), w.Close())
+	if err := write(w); err != nil {
+		return w.Name(), errors.Join(err, w.Close())
+	}
+	return w.Name(), errors.Join(w.Chmod(mode), w.Sync(), w.Close())
 }

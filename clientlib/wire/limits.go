@@ -14,21 +14,22 @@ const (
 
 // Limits of a message.
 const (
-	MaxDepth    = 16     // values inside values
-	MaxNodes    = 10_000 // values in all
-	MaxCommand  = 32     // octets of a command's name
-	MaxID       = 64     // octets of the id of a job, fax, session or upload
-	MaxPassword = 1024   // octets
-	MaxToken    = 2048   // octets of a session or join token
-	MaxAgent    = 128    // octets of a client's program and version
-	MaxHost     = 261    // octets of host:port, RFC 1035 clause 2.3.4 with a port
-	MaxText     = 1024   // octets of a sentence for people
-	MaxDetail   = 4096   // octets of an activity's detail
-	MaxSeqs     = 256    // events acknowledged at once
-	MaxEvents   = 256    // events asked for at once
-	MaxServers  = 64     // nodes named in a session
-	MaxLines    = 128    // lines of one node
-	MaxList     = 10_000 // entries of a list, over all its frames
+	MaxDepth    = 16      // values inside values
+	MaxNodes    = 10_000  // values in all
+	MaxCommand  = 32      // octets of a command's name
+	MaxID       = 64      // octets of the id of a job, fax, session or upload
+	MaxPassword = 1024    // octets
+	MaxToken    = 2048    // octets of a session or join token
+	MaxAgent    = 128     // octets of a client's program and version
+	MaxHost     = 261     // octets of host:port, RFC 1035 clause 2.3.4 with a port
+	MaxText     = 1024    // octets of a sentence for people
+	MaxDetail   = 4096    // octets of an activity's detail
+	MaxDER      = 8 << 10 // octets of a certificate
+	MaxSeqs     = 256     // events acknowledged at once
+	MaxEvents   = 256     // events asked for at once
+	MaxServers  = 64      // nodes named in a session
+	MaxLines    = 128     // lines of one node
+	MaxList     = 10_000  // entries of a list, over all its frames
 	MaxDocument = 256 << 20
 	hexSHA256   = 64
 )

@@ -69,8 +69,11 @@ func messages() []Message {
 		&RouteList{Routes: []fax.Route{{Number: "300", Accounts: []string{"records"}}}},
 		&NewToken{Uses: 1, Hours: 24},
 		&Token{Token: "join-token"},
-		&ActivityAfter{After: 5, Limit: 100},
-		&ActivityList{Entries: []fax.Activity{{Seq: 6, At: 1700000000000, Who: "reception", Node: "north", What: "submit", Object: "00abc", Detail: "to 300", Chain: sum}}},
+		&ActivityQuery{fax.ActivityFilter{After: 5, Before: 500, Newest: true, Account: "reception", What: "submit", Object: "00abc", From: 1700000000000, Until: 1700000001000, Limit: 100}},
+		&ActivityAfter{After: 5},
+		&ActivityHead{fax.ActivityHead{Format: 1, Cluster: "cluster1", Node: "north", Made: 1700000000000, First: 6, Last: 7, Before: sum, End: sum,
+			Certificate: []byte("leaf"), Authority: []byte("root"), Signature: []byte("signature")}},
+		&ActivityList{Entries: []fax.Activity{{Seq: 6, At: 1700000000000, Who: "reception", Node: "north", What: "submit", Object: "00abc", Detail: "to 300", Chain: sum}}, More: 6},
 		&Hello{Secret: "secret", Node: "south"},
 	}
 }
@@ -176,8 +179,8 @@ func TestFieldsAreHeldToTheirLimits(t *testing.T) {
 		&NodeList{[]fax.NodeStatus{{Lines: make([]fax.LineState, MaxLines+1)}}}, &AddAccount{}, &AddAccount{Name: "a", Password: long}, &ByName{"a/b"},
 		&SetPassword{Name: "a", Old: long}, &SetRights{Name: ""}, &AccountList{[]fax.Account{{Name: long}}}, &PutDialRule{fax.DialRule{Prefix: digits}},
 		&DropDialRule{digits}, &DialRuleList{[]fax.DialRule{{Node: long}}}, &PutRoute{fax.Route{Accounts: make([]string, fax.MaxAssign+1)}},
-		&RouteList{[]fax.Route{{Number: digits}}}, &NewToken{Uses: MaxTokenUses + 1}, &NewToken{Hours: -1}, &Token{long}, &ActivityAfter{Limit: -1},
-		&ActivityList{[]fax.Activity{{Chain: "x"}}}, &Hello{}, &Hello{Secret: long},
+		&RouteList{[]fax.Route{{Number: digits}}}, &NewToken{Uses: MaxTokenUses + 1}, &NewToken{Hours: -1}, &Token{long}, &ActivityQuery{fax.ActivityFilter{Limit: -1}},
+		&ActivityList{Entries: []fax.Activity{{Chain: "x"}}}, &ActivityHead{fax.ActivityHead{Before: "x"}}, &ActivityHead{fax.ActivityHead{Authority: make([]byte, MaxDER+1)}}, &Hello{}, &Hello{Secret: long},
 	} {
 		b, err := marshal(m)
 		if err != nil {

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -10,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/faxmesh/faxmesh/clientlib/activity"
 	"github.com/faxmesh/faxmesh/clientlib/fax"
 )
 
@@ -50,25 +50,10 @@ func (d *draft) record(a fax.Activity) {
 	a.Detail = clip(a.Detail, maxDetail)
 	head := d.activityHead()
 	a.Seq = head.seq + 1
-	chain := chainActivity(head.chain, a)
+	chain := activity.Chain(head.chain, a)
 	a.Chain = hex.EncodeToString(chain[:])
 	d.store(inActivity, number64(a.Seq), a)
 	d.put(inMeta, keyActivity, append([]byte(number64(a.Seq)), chain[:]...))
-}
-
-// chainActivity is the chain value of an entry: SHA-256 over the value before,
-// Seq and At as eight octets each, high octet first, then Who, Node, What,
-// Object and Detail, each after its length as four octets. Anyone can write
-// the check in any language; it does not depend on how entries are stored.
-func chainActivity(before [32]byte, a fax.Activity) [32]byte {
-	data := append([]byte(nil), before[:]...)
-	data = binary.BigEndian.AppendUint64(data, a.Seq)
-	data = binary.BigEndian.AppendUint64(data, uint64(a.At))
-	for _, s := range []string{a.Who, a.Node, a.What, a.Object, a.Detail} {
-		data = binary.BigEndian.AppendUint32(data, uint32(len(s)))
-		data = append(data, s...)
-	}
-	return sha256.Sum256(data)
 }
 
 // VerifyActivity checks an activity record from its first entry on and returns
@@ -84,7 +69,7 @@ func VerifyActivity(entries iter.Seq2[fax.Activity, error]) (last fax.Activity, 
 		if a.Seq != last.Seq+1 {
 			return last, fmt.Errorf("the activity record goes from entry %d to entry %d", last.Seq, a.Seq)
 		}
-		chain = chainActivity(chain, a)
+		chain = activity.Chain(chain, a)
 		if a.Chain != hex.EncodeToString(chain[:]) {
 			return last, fmt.Errorf("entry %d of the activity record, or one before it, has been changed", a.Seq)
 		}

@@ -213,36 +213,6 @@ func (l *Ledger) LastEvent(account string) (seq uint64, err error) {
 	return seq, err
 }
 
-// Activity returns the entries of the activity record after the one numbered
-// after, the oldest first.
-func (l *Ledger) Activity(after uint64, limit int) ([]fax.Activity, error) {
-	return readAfter[fax.Activity](l, inActivity, "", after, limit)
-}
-
-// WholeActivity goes through the activity record from its start, as
-// VerifyActivity wants it. It holds no transaction between entries.
-func (l *Ledger) WholeActivity() iter.Seq2[fax.Activity, error] {
-	return func(yield func(fax.Activity, error) bool) {
-		after := uint64(0)
-		for {
-			page, err := l.Activity(after, MaxList)
-			if err != nil {
-				yield(fax.Activity{}, err)
-				return
-			}
-			for _, a := range page {
-				if !yield(a, nil) {
-					return
-				}
-				after = a.Seq
-			}
-			if len(page) < MaxList {
-				return
-			}
-		}
-	}
-}
-
 // DocumentHashes goes through the hashes of all documents that a record names,
 // in their order, each once. It holds no transaction between hashes.
 func (l *Ledger) DocumentHashes() iter.Seq2[string, error] {

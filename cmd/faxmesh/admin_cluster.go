@@ -66,38 +66,3 @@ func nodeRole(n fax.NodeStatus) string {
 	}
 	return ""
 }
-
-func (a *app) activityCommand() *cobra.Command {
-	var after uint64
-	var limit int
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "activity",
-		Short: "Show the activity record",
-		Long: `Show the activity record, oldest first: who did what, where and when. Each
-entry's chain value covers all before it, so that none can be taken out unseen.`,
-		Example: `  faxmesh admin activity --limit 50
-  faxmesh admin activity --after 1200 --json`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd.Context(), func(c *clientlib.Client) error {
-				entries, err := c.Activity(cmd.Context(), after, limit)
-				if err != nil {
-					return err
-				}
-				if asJSON {
-					return a.json(orNone(entries))
-				}
-				var rows [][]string
-				for _, e := range entries {
-					rows = append(rows, []string{strconv.FormatUint(e.Seq, 10), moment(e.At), e.Who, e.Node, e.What, e.Object, e.Detail})
-				}
-				return a.table("No entries.", "ENTRY TIME WHO NODE WHAT OBJECT DETAIL", rows)
-			})
-		},
-	}
-	cmd.Flags().Uint64Var(&after, "after", 0, "only entries after this number")
-	cmd.Flags().IntVar(&limit, "limit", 0, "at most so many (0: as many as the node gives)")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	return cmd
-}

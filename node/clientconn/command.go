@@ -81,7 +81,9 @@ func adminCommand(name string) (command, bool) {
 	case wire.CmdNewToken:
 		return one(newToken), true
 	case wire.CmdActivity:
-		return list(activity, activityPage), true
+		return command{run: activity}, true
+	case wire.CmdActivityHead:
+		return one(activityHead), true
 	}
 	return command{}, false
 }

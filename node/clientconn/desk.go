@@ -84,5 +84,8 @@ type Rules interface {
 	Routes(ctx context.Context, s fax.Session) ([]fax.Route, error)
 	PutRoute(ctx context.Context, s fax.Session, route fax.Route) error
 	NewToken(ctx context.Context, s fax.Session, uses, hours int) (string, error)
-	Activity(ctx context.Context, s fax.Session, after uint64, limit int) ([]fax.Activity, error)
+	// Activity searches the activity record and says where to go on, 0 at its
+	// end.
+	Activity(ctx context.Context, s fax.Session, f fax.ActivityFilter) (entries []fax.Activity, more uint64, err error)
+	ActivityHead(ctx context.Context, s fax.Session, after uint64) (fax.ActivityHead, error)
 }

@@ -79,6 +79,7 @@ func (d *Desk) checkOld(ctx context.Context, a fax.Account, old string) error {
 	}
 	if !right {
 		d.wrong.addKey(key, time.Now())
+		d.note(fax.Activity{At: now(), Who: a.Name, Node: d.cfg.Node, What: "password-refused", Object: a.Name, Detail: "the old password was wrong"})
 		return fax.Errorf(fax.NotAllowed, "the old password is wrong")
 	}
 	return nil
@@ -146,14 +147,6 @@ func (d *Desk) NewToken(ctx context.Context, s fax.Session, uses, hours int) (st
 		return "", fax.Errorf(fax.Invalid, "a join token is good for 1 to %d nodes and 1 to %d hours", MaxTokenUses, MaxTokenHours)
 	}
 	return d.cfg.Cluster.NewToken(ctx, a.Name, uses, time.Duration(hours)*time.Hour)
-}
-
-// Activity is the activity record after a number, the oldest first.
-func (d *Desk) Activity(_ context.Context, s fax.Session, after uint64, limit int) ([]fax.Activity, error) {
-	if _, err := d.who(s, fax.MayAdminister); err != nil {
-		return nil, err
-	}
-	return d.cfg.Ledger.Activity(after, limit)
 }
 
 // administer proposes a command for an administrator.

@@ -10,6 +10,7 @@ package desk
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -62,11 +63,13 @@ type Config struct {
 	Node       string
 	ClusterID  string
 	SessionKey []byte // of the cluster; signs session tokens
-	Dir        string // for documents that are being handed in
-	Ledger     *ledger.Ledger
-	Cluster    Cluster
-	Blobs      Blobs
-	Notifier   Notifier
+	// Certificate is the node's, with the authority behind it; it signs exports.
+	Certificate tls.Certificate
+	Dir         string // for documents that are being handed in
+	Ledger      *ledger.Ledger
+	Cluster     Cluster
+	Blobs       Blobs
+	Notifier    Notifier
 	// Convert makes the TIFF-F of a document handed in and counts its pages.
 	Convert func(ctx context.Context, src io.ReaderAt, size int64, name string, out io.Writer) (pages int, err error)
 	Log     *slog.Logger

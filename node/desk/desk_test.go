@@ -436,7 +436,7 @@ func TestAdministration(t *testing.T) {
 			"route":  func(s fax.Session) error { return d.PutRoute(ctx, s, fax.Route{Accounts: []string{"clerk"}}) },
 			"routes": func(s fax.Session) error { _, err := d.Routes(ctx, s); return err },
 			"token":  func(s fax.Session) error { _, err := d.NewToken(ctx, s, 1, 1); return err },
-			"record": func(s fax.Session) error { _, err := d.Activity(ctx, s, 0, 10); return err },
+			"record": func(s fax.Session) error { _, _, err := d.Activity(ctx, s, fax.ActivityFilter{Limit: 10}); return err },
 		} {
 			wants(t, what, ask(clerk), fax.NotAllowed)
 			wants(t, what, ask(fax.Session{}), fax.BadLogin)

@@ -10,6 +10,7 @@ import (
 // Times of the leader's watch over the voters.
 const (
 	votersEvery = time.Second
+	votersAgain = 100 * time.Millisecond // after a change, which may be one of several
 	changeTime  = 10 * time.Second       // one change of Raft's configuration
 	lagWait     = 500 * time.Millisecond // for a node to say how far it is
 )
@@ -18,7 +19,8 @@ const (
 // there should be get a vote, one step at a time.
 func (c *Cluster) seeToVoters() {
 	seen := sightings{}
-	for pause(c.life.ctx, votersEvery) == nil {
+	for wait := votersEvery; pause(c.life.ctx, wait) == nil; {
+		wait = votersEvery
 		if !c.raft.IsLeader() {
 			clear(seen)
 			continue
@@ -29,7 +31,9 @@ func (c *Cluster) seeToVoters() {
 		}
 		if err := c.carryOut(what, name); err != nil {
 			c.opt.Logger.Warn("a node's part in the voting could not be changed", "peer", name, "change", what, "err", err)
+			continue
 		}
+		wait = votersAgain
 	}
 }
 

@@ -39,6 +39,7 @@ func (m *dying) Close() error { return nil }
 
 // A line that goes out of service, and comes back, is on the activity record.
 func TestLineDownIsOnRecord(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := cluster.Init(dir, cluster.Options{Name: "north", Admin: "admin", AdminHash: "x"}); err != nil {
 		t.Fatal(err)

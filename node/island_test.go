@@ -42,6 +42,7 @@ func (h *heard) until(id string, kind fax.EventKind) {
 // assigns, looks, cancels and is told; when the others are back everybody knows
 // all of it, and nobody is told twice.
 func TestIslandTown(t *testing.T) {
+	t.Parallel()
 	w := foundWith(t, 3*time.Second)
 	admin := w.login("north", "admin")
 	if err := errors.Join(admin.AddAccount(patience(t), "reception", password, fax.Individual),

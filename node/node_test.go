@@ -246,6 +246,7 @@ func fetch(t *testing.T, c *clientlib.Client, id string) []*t4.Bitmap {
 // TestTown is the product in small: the subtests share its three servers and
 // follow one another.
 func TestTown(t *testing.T) {
+	t.Parallel()
 	w := found(t)
 	admin := w.login("north", "admin")
 	for _, name := range []string{"reception", "records"} {

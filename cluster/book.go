@@ -111,14 +111,21 @@ func (b *book) find(name string) (fax.Node, bool) {
 	return n, err == nil
 }
 
-// member says whether a certificate is that of the member of that name.
+// member says whether a key is that of the member of that name, or its next.
 func (b *book) member(name, fingerprint string) bool {
 	n, ok := b.find(name)
-	return ok && n.Fingerprint == fingerprint
+	return ok && fingerprint != "" && (n.Fingerprint == fingerprint || n.Next == fingerprint)
 }
 
-// locate gives a member's address.
-func (b *book) locate(name string) (string, bool) {
+// stays says whether a connection may go on that a node began with a key: also
+// with the one that it had before.
+func (b *book) stays(name, fingerprint string) bool {
 	n, ok := b.find(name)
-	return n.PeerAddr, ok && n.PeerAddr != ""
+	return ok && fingerprint != "" && (n.Fingerprint == fingerprint || n.Next == fingerprint || n.Was == fingerprint)
+}
+
+// locate gives a member's address and the fingerprint of its key.
+func (b *book) locate(name string) (addr, fingerprint string, ok bool) {
+	n, ok := b.find(name)
+	return n.PeerAddr, n.Fingerprint, ok && n.PeerAddr != ""
 }

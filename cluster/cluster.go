@@ -88,6 +88,7 @@ type Cluster struct {
 	raft      *consensus.Node
 	table     *presence.Table
 	seen      contacts
+	renewing  renewing
 	leaving   leaving
 	fed       fed
 	gossip    *gossip.Gossip
@@ -166,6 +167,9 @@ func Open(ctx context.Context, opt Options) (_ *Cluster, err error) {
 			err = errors.Join(err, c.life.close())
 		}
 	}()
+	if err := c.signInTime(); err != nil {
+		return nil, err
+	}
 	if err := c.openStores(dir); err != nil {
 		return nil, err
 	}
@@ -177,6 +181,7 @@ func Open(ctx context.Context, opt Options) (_ *Cluster, err error) {
 	}
 	c.life.work.Go(c.watch)
 	c.life.work.Go(c.seeToAgreement)
+	c.life.work.Go(c.renewInTime)
 	c.life.work.Go(c.tellGone)
 	c.life.work.Go(c.serveFeeds)
 	c.life.work.Go(c.followFeed)
@@ -214,8 +219,8 @@ func (c *Cluster) openStores(dir string) (err error) {
 		return err
 	}
 	c.life.opened(c.ledger.Close)
-	if n, err := c.ledger.Node(c.id.Name); err == nil && n.Fingerprint != c.id.Fingerprint() {
-		return fax.Errorf(fax.Conflict, "in this cluster the name %q belongs to another certificate; %s is not, or no longer, that node's directory", c.id.Name, c.opt.Dir)
+	if n, err := c.ledger.Node(c.id.Name); err == nil && !c.id.Holds(n.Fingerprint) {
+		return fax.Errorf(fax.Conflict, "in this cluster the name %q belongs to another key; %s is not, or no longer, that node's directory", c.id.Name, c.opt.Dir)
 	}
 	if c.book, err = openBook(filepath.Join(dir, rollFile), c.ledger); err != nil {
 		return err
@@ -271,6 +276,7 @@ func (c *Cluster) openCarriers(dir string) (err error) {
 	c.HandleOwn(MethodReport, c.handleReport)
 	c.HandleOwn(MethodLeave, c.handleLeave)
 	c.HandleOwn(MethodRemove, c.handleRemove)
+	c.HandleOwn(MethodRenew, c.handleRenew)
 	return nil
 }
 

@@ -84,8 +84,13 @@ func (c *Cluster) HandleOwn(method string, f func(ctx context.Context, body []by
 	})
 }
 
-// member says whether a certificate may use the cluster port: that of a member,
-// and this node's own, whatever the ledger says.
+// member says whether a key may use the cluster port: that of a member, and
+// this node's own, whatever the ledger says.
 func (c *Cluster) member(name, fingerprint string) bool {
-	return name == c.id.Name && fingerprint == c.id.Fingerprint() || c.book.member(name, fingerprint)
+	return name == c.id.Name && c.id.Holds(fingerprint) || c.book.member(name, fingerprint)
+}
+
+// stays is member for connections that there are.
+func (c *Cluster) stays(name, fingerprint string) bool {
+	return name == c.id.Name && c.id.Holds(fingerprint) || c.book.stays(name, fingerprint)
 }

@@ -146,7 +146,7 @@ func (c *Cluster) tell(r ledger.Removed) error {
 // certificate is never made valid again.
 func (c *Cluster) handleGone(_ context.Context, from string, body []byte) ([]byte, error) {
 	var r ledger.Removed
-	if err := json.Unmarshal(body, &r); err != nil || r.Fingerprint != c.id.Fingerprint() {
+	if err := json.Unmarshal(body, &r); err != nil || !c.id.Holds(r.Fingerprint) {
 		return nil, fax.Errorf(fax.Invalid, "this is not node %s", r.Name)
 	}
 	if c.leaving.underWay() {

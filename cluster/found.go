@@ -95,7 +95,7 @@ func openingEntries(dir string, id *peer.Identity, opt Options) (err error) {
 		},
 		ledger.PutNode{Node: fax.Node{
 			Name: id.Name, PeerAddr: opt.PeerAdvertise, ClientAddr: opt.ClientAddr, Fingerprint: id.Fingerprint(), Joined: now,
-			Site: opt.Site, NoVote: opt.NoVote,
+			Site: opt.Site, NoVote: opt.NoVote, Knows: ledger.Newest,
 		}},
 	} {
 		if err := applyAlone(ctx, n, cmd); err != nil {

@@ -105,7 +105,7 @@ func ask(ctx context.Context, addr string, t token, a *peer.Applicant, opt Optio
 		return answer, err
 	}
 	question, err := json.Marshal(asking{Secret: t.secret[:], Request: request,
-		Node: fax.Node{Name: opt.Name, PeerAddr: opt.PeerAdvertise, ClientAddr: opt.ClientAddr}})
+		Node: fax.Node{Name: opt.Name, PeerAddr: opt.PeerAdvertise, ClientAddr: opt.ClientAddr, Knows: ledger.Newest}})
 	if err != nil {
 		return answer, err
 	}
@@ -188,8 +188,8 @@ func (c *Cluster) serveJoin(ctx context.Context, conn net.Conn, tries *rate.Limi
 	return errors.Join(err, peer.WriteFrame(conn, frame))
 }
 
-// admit makes a node a member. The token is spent first: a stranger without one
-// learns nothing, not even which names are taken.
+// admit makes a node a member. The token is looked at first: a stranger without
+// one learns nothing, not even which names are taken.
 func (c *Cluster) admit(ctx context.Context, q asking) (answer admitted, err error) {
 	if err := fax.CheckName("node", q.Node.Name); err != nil {
 		return answer, err
@@ -199,10 +199,10 @@ func (c *Cluster) admit(ctx context.Context, q asking) (answer admitted, err err
 		return answer, fax.Errorf(fax.Invalid, "the certificate request is not acceptable: %v", err)
 	}
 	now := fax.At(time.Now())
-	if _, err := c.Propose(ctx, ledger.SpendToken{Hash: secretHash(q.Secret), Node: q.Node.Name, At: now}); err != nil {
+	if _, err := c.Propose(ctx, ledger.SpendToken{Hash: secretHash(q.Secret), Node: q.Node.Name, Fingerprint: peer.Fingerprint(cert), At: now}); err != nil {
 		return answer, err
 	}
-	node := fax.Node{Name: q.Node.Name, PeerAddr: q.Node.PeerAddr, ClientAddr: q.Node.ClientAddr, Fingerprint: peer.Fingerprint(cert), Joined: now}
+	node := fax.Node{Name: q.Node.Name, PeerAddr: q.Node.PeerAddr, ClientAddr: q.Node.ClientAddr, Fingerprint: peer.Fingerprint(cert), Joined: now, Knows: q.Node.Knows}
 	if _, err := c.Propose(ctx, ledger.PutNode{Node: node}); err != nil {
 		return answer, err
 	}

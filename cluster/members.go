@@ -149,7 +149,7 @@ func (c *Cluster) peers() map[string]string {
 func (c *Cluster) watch() {
 	bell, stop := c.ledger.Watch()
 	defer stop()
-	members := -1
+	var members []fax.Node
 	for {
 		select {
 		case <-bell:
@@ -158,10 +158,10 @@ func (c *Cluster) watch() {
 		}
 		c.bells.ring()
 		nodes, err := c.book.nodes()
-		if err == nil && len(nodes) < members {
+		if err == nil && !slices.Equal(nodes, members) {
 			c.port.mux.Expel()
+			members = slices.Clone(nodes)
 		}
-		members = len(nodes)
 	}
 }
 
@@ -178,6 +178,7 @@ func (c *Cluster) self() fax.Node {
 	n, _ := c.book.find(c.id.Name)
 	n.Name, n.Fingerprint, n.PeerAddr = c.id.Name, c.id.Fingerprint(), c.port.advertise
 	n.Site, n.NoVote, n.Leaving = c.opt.Site, c.opt.NoVote, c.leaving.underWay()
+	n.Next, n.Knows = c.id.Next(), ledger.Newest
 	c.port.mu.Lock()
 	defer c.port.mu.Unlock()
 	if c.port.clientAddr != "" {
@@ -289,7 +290,10 @@ func (c *Cluster) handleAttend(ctx context.Context, from string, body []byte) ([
 	if !ok || told.Node.Name != from {
 		return nil, fax.Errorf(fax.NotAllowed, "node %s cannot speak for %q", from, told.Node.Name)
 	}
-	told.Node.Fingerprint, told.Node.Joined = have.Fingerprint, have.Joined
+	if told.Node.Fingerprint != have.Next {
+		told.Node.Fingerprint = have.Fingerprint
+	}
+	told.Node.Joined, told.Node.Was = have.Joined, have.Was
 	if c.raft.IsLeader() && told.Node != have {
 		if _, err := c.Propose(ctx, ledger.PutNode{Node: told.Node}); err != nil {
 			return nil, err

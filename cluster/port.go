@@ -23,7 +23,7 @@ func (c *Cluster) openPort() error {
 	if listen == "" {
 		listen = fmt.Sprintf(":%d", peer.Port)
 	}
-	cfg := peer.Config{Identity: c.id, Member: c.member, Locate: c.book.locate, Logger: c.opt.Logger}
+	cfg := peer.Config{Identity: c.id, Member: c.member, Stays: c.stays, Locate: c.book.locate, Logger: c.opt.Logger}
 	p := &port{clientAddr: c.opt.ClientAddr}
 	for try := 1; ; try++ {
 		var err error

@@ -85,6 +85,7 @@ func (c *Cluster) Report(ctx context.Context) (Report, error) {
 		r.Members = append(r.Members, c.reportOn(m, told, foremost, r.Lines))
 	}
 	r.Warnings = append(r.Warnings, r.warnings()...)
+	r.Warnings = append(r.Warnings, c.renewalWarnings(r.At.Time())...)
 	return r, nil
 }
 
@@ -153,9 +154,6 @@ func (r Report) warnings() (warnings []string) {
 		say("one node alone has a vote: if it fails the others cannot go on as a cluster; three nodes can lose any one")
 	case !r.Island && voters > 1 && up <= voters/2+1 && up < voters:
 		say("%d of %d voters are up: one more lost stops the cluster", up, voters)
-	}
-	if left := r.Certificate.Time().Sub(r.At.Time()); left < certificateSoon {
-		say("the certificate of node %s ends on %s", r.Node, r.Certificate.Time().Format("2006-01-02"))
 	}
 	return warnings
 }

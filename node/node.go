@@ -183,9 +183,15 @@ func (n *Node) openDesk(cfg Config, p *parts) (err error) {
 	return nil
 }
 
+// certificate is the node's at the time: it is renewed while the node runs.
+func (n *Node) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	shown := n.cluster.Certificate()
+	return &shown, nil
+}
+
 func (n *Node) openDoor(cfg Config) (err error) {
 	n.door, err = clientconn.New(clientconn.Config{
-		Desk: n.desk, TLS: &tls.Config{Certificates: []tls.Certificate{n.cluster.Certificate()}},
+		Desk: n.desk, TLS: &tls.Config{GetCertificate: n.certificate},
 		Logger: n.log, Limits: cfg.ClientLimits,
 	})
 	if err != nil {

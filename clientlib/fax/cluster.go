@@ -5,11 +5,15 @@ type Node struct {
 	Name        string `msgpack:"n" json:"name"`
 	PeerAddr    string `msgpack:"p" json:"peer_addr"`   // advertised host:port, UDP and TCP (7487)
 	ClientAddr  string `msgpack:"c" json:"client_addr"` // advertised host:port (7488)
-	Fingerprint string `msgpack:"f" json:"fingerprint"` // hex SHA-256 of its certificate
+	Fingerprint string `msgpack:"f" json:"fingerprint"` // hex SHA-256 of its public key
 	Joined      Millis `msgpack:"j" json:"joined"`
 	Site        string `msgpack:"s,omitempty" json:"site,omitempty"`    // where it stands: voters are spread over the sites
 	NoVote      bool   `msgpack:"v,omitempty" json:"no_vote,omitempty"` // its settings say that it never votes
 	Leaving     bool   `msgpack:"l,omitempty" json:"leaving,omitempty"` // it takes no new work and will be removed
+
+	Next  string `msgpack:"x,omitempty" json:"next,omitempty"`  // fingerprint of the key that takes the place of Fingerprint's
+	Was   string `msgpack:"w,omitempty" json:"was,omitempty"`   // of the one before; it opens nothing any more
+	Knows int    `msgpack:"k,omitempty" json:"knows,omitempty"` // highest number of a change that its program understands
 }
 
 // DialRule gives numbers that begin with Prefix to a node. The longest prefix

@@ -114,7 +114,9 @@ func (f *fields) node(n *fax.Node) {
 	f.text("the node's name", n.Name, fax.MaxName)
 	f.text("the node's cluster address", n.PeerAddr, MaxHost)
 	f.text("the node's client address", n.ClientAddr, MaxHost)
-	f.text("the node's fingerprint", n.Fingerprint, hexSHA256)
+	for _, fingerprint := range []string{n.Fingerprint, n.Next, n.Was} {
+		f.text("the node's fingerprint", fingerprint, hexSHA256)
+	}
 }
 
 func (f *fields) line(l *fax.LineState) {

@@ -68,8 +68,9 @@ type (
 
 // Members, join tokens, rules.
 type (
-	// PutNode adds a member or changes its addresses. A name that belongs to
-	// another certificate is refused.
+	// PutNode adds a member, or changes its addresses or its next key. A name
+	// that belongs to another key is refused, but not to that with the
+	// fingerprint Next: that takes the place of the one before, which is void.
 	PutNode struct {
 		Node fax.Node `msgpack:"n"`
 	}
@@ -95,11 +96,14 @@ type (
 		Node    string     `msgpack:"d"`
 		At      fax.Millis `msgpack:"t"`
 	}
-	// SpendToken uses a token up once for a node; the same node may repeat it.
+	// SpendToken uses a token up once for a node with that key; the same node
+	// may repeat it. Refused, and not spent, if the name is another node's or the
+	// key that of a removed one.
 	SpendToken struct {
-		Hash string     `msgpack:"h"`
-		Node string     `msgpack:"d"`
-		At   fax.Millis `msgpack:"t"`
+		Hash        string     `msgpack:"h"`
+		Node        string     `msgpack:"d"`
+		Fingerprint string     `msgpack:"f"`
+		At          fax.Millis `msgpack:"t"`
 	}
 	PutDialRule struct {
 		Rule fax.DialRule `msgpack:"r"`

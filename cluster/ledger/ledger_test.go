@@ -303,11 +303,12 @@ func TestMembersTokensRules(t *testing.T) {
 	refused(t, l, fax.Conflict, PutNode{thief})
 
 	must(t, l, PutToken{Hash: hashOf(1), Expires: 100, Uses: 1, At: 10})
-	must(t, l, SpendToken{Hash: hashOf(1), Node: "south", At: 20})
-	must(t, l, SpendToken{Hash: hashOf(1), Node: "south", At: 21})
-	refused(t, l, fax.NotAllowed, SpendToken{Hash: hashOf(1), Node: "west", At: 22})
-	refused(t, l, fax.NotAllowed, SpendToken{Hash: hashOf(1), Node: "south", At: 100})
-	refused(t, l, fax.NotFound, SpendToken{Hash: hashOf(2), Node: "south", At: 22})
+	refused(t, l, fax.Conflict, SpendToken{Hash: hashOf(1), Node: "north", Fingerprint: hashOf(6), At: 20}) // the name is taken: nothing is spent
+	must(t, l, SpendToken{Hash: hashOf(1), Node: "south", Fingerprint: hashOf(6), At: 20})
+	must(t, l, SpendToken{Hash: hashOf(1), Node: "south", Fingerprint: hashOf(6), At: 21})
+	refused(t, l, fax.NotAllowed, SpendToken{Hash: hashOf(1), Node: "west", Fingerprint: hashOf(6), At: 22})
+	refused(t, l, fax.NotAllowed, SpendToken{Hash: hashOf(1), Node: "south", Fingerprint: hashOf(6), At: 100})
+	refused(t, l, fax.NotFound, SpendToken{Hash: hashOf(2), Node: "south", Fingerprint: hashOf(6), At: 22})
 	refused(t, l, fax.Invalid, PutToken{Hash: hashOf(3), Expires: 10, Uses: 1, At: 10})
 
 	refused(t, l, fax.NotFound, PutDialRule{Rule: fax.DialRule{Prefix: "+49", Node: "nowhere"}})

@@ -3,6 +3,7 @@ package ledger
 import (
 	"encoding/hex"
 	"fmt"
+	"math"
 	"slices"
 	"unicode/utf8"
 
@@ -30,8 +31,16 @@ func (c PutNode) apply(d *draft) (*fax.Job, error) {
 	if err := fax.CheckName("node", n.Name); err != nil {
 		return nil, err
 	}
-	if err := checkDigest("certificate fingerprint", n.Fingerprint); err != nil {
+	if err := checkDigest("fingerprint", n.Fingerprint); err != nil {
 		return nil, err
+	}
+	if n.Next != "" {
+		if err := checkDigest("next fingerprint", n.Next); err != nil {
+			return nil, err
+		}
+	}
+	if n.Knows < 0 || n.Knows > math.MaxUint16 {
+		return nil, fax.Errorf(fax.Invalid, "node %q cannot know changes up to number %d", n.Name, n.Knows)
 	}
 	for _, addr := range []string{n.PeerAddr, n.ClientAddr} {
 		if len(addr) > maxAddr || !utf8.ValidString(addr) {
@@ -43,23 +52,39 @@ func (c PutNode) apply(d *draft) (*fax.Job, error) {
 			return nil, err
 		}
 	}
+	old := load[fax.Node](d, inNodes, n.Name)
+	if err := d.mayBe(old, n.Name, n.Fingerprint, n.Next); err != nil {
+		return nil, err
+	}
 	what := "add-node"
-	if old := load[fax.Node](d, inNodes, n.Name); old != nil {
-		if old.Fingerprint != n.Fingerprint {
-			return nil, fax.Errorf(fax.Conflict, "the name %q belongs to another node; choose another name, or remove that node first", n.Name)
+	if old != nil {
+		what = "move-node"
+		n.Joined, n.Was = old.Joined, old.Was
+		if n.Fingerprint != old.Fingerprint {
+			what, n.Was, n.Next = "renew-node", old.Fingerprint, ""
 		}
-		n.Joined = old.Joined
 		if n == *old {
 			return nil, nil
 		}
-		what = "move-node"
-	} else if d.has(inRemoved, n.Fingerprint) {
-		return nil, fax.Errorf(fax.NotAllowed, "node %q was removed from the cluster and its certificate is revoked; join again in a new directory", n.Name)
+	} else {
+		n.Was = ""
 	}
 	d.store(inNodes, n.Name, n)
 	d.record(fax.Activity{At: c.Node.Joined, Who: n.Name, Node: n.Name, What: what, Object: n.Name,
 		Detail: fmt.Sprintf("peers %s, clients %s", n.PeerAddr, n.ClientAddr)})
 	return nil, nil
+}
+
+// mayBe refuses a node whose name belongs to one with another key, but for the
+// next one of that node, or whose key was that of a removed node.
+func (d *draft) mayBe(old *fax.Node, name, fingerprint, next string) error {
+	if old != nil && fingerprint != old.Fingerprint && fingerprint != old.Next {
+		return fax.Errorf(fax.Conflict, "the name %q belongs to another node; choose another name, or remove that node first", name)
+	}
+	if d.has(inRemoved, fingerprint) || next != "" && d.has(inRemoved, next) {
+		return fax.Errorf(fax.NotAllowed, "node %q was removed from the cluster and its certificate is revoked; join again in a new directory", name)
+	}
+	return nil
 }
 
 func (c PutToken) apply(d *draft) (*fax.Job, error) {
@@ -98,16 +123,25 @@ func (c SpendToken) apply(d *draft) (*fax.Job, error) {
 	if err := fax.CheckName("node", c.Node); err != nil {
 		return nil, err
 	}
+	if err := checkDigest("fingerprint", c.Fingerprint); err != nil {
+		return nil, err
+	}
 	t := load[tokenRecord](d, inTokens, c.Hash)
 	switch {
 	case t == nil:
 		return nil, fax.Errorf(fax.NotFound, "the join token is unknown; make one with faxmesh admin")
 	case t.Expires <= c.At:
 		return nil, fax.Errorf(fax.NotAllowed, "the join token has expired; make another")
-	case slices.Contains(t.Spent, c.Node):
-		return nil, nil
-	case len(t.Spent) >= t.Uses:
+	case len(t.Spent) >= t.Uses && !slices.Contains(t.Spent, c.Node):
 		return nil, fax.Errorf(fax.NotAllowed, "the join token is used up; make another")
+	}
+	// Who has no token does not learn which names are taken; who has one does
+	// not spend it on such a name.
+	if err := d.mayBe(load[fax.Node](d, inNodes, c.Node), c.Node, c.Fingerprint, ""); err != nil {
+		return nil, err
+	}
+	if slices.Contains(t.Spent, c.Node) {
+		return nil, nil
 	}
 	t.Spent = append(t.Spent, c.Node)
 	d.store(inTokens, c.Hash, *t)

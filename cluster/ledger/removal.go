@@ -1,7 +1,9 @@
 package ledger
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
 )
@@ -67,17 +69,24 @@ func (d *draft) dropNode(n fax.Node, by string, at fax.Millis, era uint64) (rule
 	}
 	d.release(n.Name, 0)
 	d.delete(inNodes, n.Name)
-	removed := all[Removed](d, inRemoved)
-	if len(removed) >= MaxRemoved {
-		first := removed[0]
-		for _, r := range removed {
-			if r.At < first.At {
-				first = r
-			}
+	r := Removed{Name: n.Name, PeerAddr: n.PeerAddr, At: at, By: by, Era: era}
+	revoked := []Removed{}
+	for _, fingerprint := range []string{n.Fingerprint, n.Next, n.Was} {
+		if r.Fingerprint = fingerprint; fingerprint == n.Was {
+			r.PeerAddr = "" // it is not met by that one any more
 		}
+		if fingerprint != "" {
+			revoked = append(revoked, r)
+		}
+	}
+	removed := all[Removed](d, inRemoved)
+	slices.SortStableFunc(removed, func(a, b Removed) int { return cmp.Compare(a.At, b.At) })
+	for _, first := range removed[:max(0, len(removed)+len(revoked)-MaxRemoved)] {
 		d.delete(inRemoved, first.Fingerprint)
 	}
-	d.store(inRemoved, n.Fingerprint, Removed{Name: n.Name, Fingerprint: n.Fingerprint, PeerAddr: n.PeerAddr, At: at, By: by, Era: era})
+	for _, r := range revoked {
+		d.store(inRemoved, r.Fingerprint, r)
+	}
 	return rules
 }
 

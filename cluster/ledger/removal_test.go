@@ -120,3 +120,40 @@ func (l *Ledger) fill(n int) error {
 	}
 	return tx.Commit()
 }
+
+// A node changes its key in two steps: the members know the next one, then it
+// is the one. The one before opens nothing, nor does any when it is removed.
+func TestNodeChangesItsKey(t *testing.T) {
+	l := fresh(t)
+	must(t, l, member("north", 1))
+	must(t, l, member("south", 2))
+	is := func(fingerprint, next, was string) {
+		t.Helper()
+		if n, err := l.Node("south"); err != nil || n.Fingerprint != fingerprint || n.Next != next || n.Was != was || n.Joined != 1 {
+			t.Errorf("south is %+v, %v", n, err)
+		}
+	}
+	next := member("south", 2)
+	next.Node.Next, next.Node.Was = hashOf(3), hashOf(1)
+	must(t, l, next)
+	is(hashOf(2), hashOf(3), "")
+	refused(t, l, fax.Conflict, member("south", 4))
+	must(t, l, member("south", 3))
+	is(hashOf(3), "", hashOf(2))
+	must(t, l, member("south", 3))
+	refused(t, l, fax.Conflict, member("south", 2))
+	bad := member("south", 3)
+	bad.Node.Next = "x"
+	refused(t, l, fax.Invalid, bad)
+	bad.Node.Next = hashOf(4)
+	must(t, l, bad)
+	must(t, l, DropNode{Name: "south", By: "north", At: 5})
+	for n := 2; n <= 4; n++ {
+		if revoked, err := l.Revoked(hashOf(n)); err != nil || !revoked {
+			t.Errorf("key %d opens still: %v", n, err)
+		}
+		refused(t, l, fax.NotAllowed, member("west", n))
+	}
+	bad.Node.Name, bad.Node.Fingerprint = "west", hashOf(5)
+	refused(t, l, fax.NotAllowed, bad)
+}

@@ -17,11 +17,11 @@ func (m *Mux) Dial(ctx context.Context, name string, p Proto) (*Conn, error) {
 	if m.ctx.Err() != nil {
 		return nil, net.ErrClosed
 	}
-	addr, ok := m.cfg.Locate(name)
+	addr, fingerprint, ok := m.cfg.Locate(name)
 	if !ok {
 		return nil, fmt.Errorf("no node %q is known to be a member", name)
 	}
-	conn, err := dialNode(ctx, m.cfg.Identity, addr, name, func(fingerprint string) bool { return m.cfg.Member(name, fingerprint) }, p)
+	conn, err := dialNode(ctx, m.cfg.Identity, callee{addr, name, fingerprint, func(shown string) bool { return m.cfg.Member(name, shown) }}, p, m.cfg.Versions)
 	if err != nil {
 		return nil, err
 	}
@@ -36,30 +36,42 @@ func (m *Mux) Dial(ctx context.Context, name string, p Proto) (*Conn, error) {
 		conn.Close()
 		return nil, net.ErrClosed
 	}
+	if !m.cfg.Stays(name, conn.fingerprint) {
+		conn.Close()
+		return nil, fmt.Errorf("node %q has been removed just now", name)
+	}
 	return conn, nil
+}
+
+// callee is a node that is dialled.
+type callee struct {
+	addr        string
+	name        string
+	fingerprint string                  // it is expected to have
+	right       func(shown string) bool // whether it may have this one
 }
 
 // DialNode connects to a node by its address and the fingerprint of its
 // certificate, be it a member or not, from a program that has no open port.
 func DialNode(ctx context.Context, id *Identity, addr, name, fingerprint string, p Proto) (*Conn, error) {
-	return dialNode(ctx, id, addr, name, func(shown string) bool { return shown == fingerprint }, p)
+	return dialNode(ctx, id, callee{addr, name, fingerprint, func(shown string) bool { return shown == fingerprint }}, p, Spoken)
 }
 
-func dialNode(ctx context.Context, id *Identity, addr, name string, right func(fingerprint string) bool, p Proto) (*Conn, error) {
-	conn, err := dial(ctx, addr, p, &tls.Config{
+func dialNode(ctx context.Context, id *Identity, to callee, p Proto, v Versions) (*Conn, error) {
+	conn, err := dial(ctx, to.addr, p, v, &tls.Config{
 		MinVersion:   tls.VersionTLS13,
 		Certificates: []tls.Certificate{id.Certificate()},
 		RootCAs:      id.Pool(),
-		ServerName:   ServerName,
+		ServerName:   nameFor(to.fingerprint),
 		VerifyConnection: func(s tls.ConnectionState) error {
 			cluster, peer, err := nodeOf(s.PeerCertificates[0])
 			switch {
 			case err != nil:
 				return err
-			case cluster != id.Cluster || peer != name:
-				return fmt.Errorf("%s is node %q of cluster %s, not %q; is the address right?", addr, peer, cluster, name)
-			case !right(Fingerprint(s.PeerCertificates[0].Raw)):
-				return fmt.Errorf("the certificate of %q at %s is not the member's", name, addr)
+			case cluster != id.Cluster || peer != to.name:
+				return fmt.Errorf("%s is node %q of cluster %s, not %q; is the address right?", to.addr, peer, cluster, to.name)
+			case !to.right(Fingerprint(s.PeerCertificates[0])):
+				return fmt.Errorf("the certificate of %q at %s is not the member's", to.name, to.addr)
 			}
 			return nil
 		},
@@ -67,14 +79,14 @@ func dialNode(ctx context.Context, id *Identity, addr, name string, right func(f
 	if err != nil {
 		return nil, err
 	}
-	conn.Peer, conn.fingerprint = name, Fingerprint(conn.ConnectionState().PeerCertificates[0].Raw)
+	conn.Peer, conn.fingerprint = to.name, Fingerprint(conn.ConnectionState().PeerCertificates[0])
 	return conn, nil
 }
 
 // DialJoin connects a node that holds no certificate yet to a cluster known by
 // the SHA-256 of its authority's certificate.
 func DialJoin(ctx context.Context, addr string, authority [sha256.Size]byte) (*Conn, error) {
-	return dial(ctx, addr, Join, &tls.Config{
+	return dial(ctx, addr, Join, Spoken, &tls.Config{
 		MinVersion:         tls.VersionTLS13,
 		ServerName:         ServerName,
 		InsecureSkipVerify: true, // VerifyConnection does it, with the authority found in the chain
@@ -92,7 +104,8 @@ func DialJoin(ctx context.Context, addr string, authority [sha256.Size]byte) (*C
 	})
 }
 
-func dial(ctx context.Context, addr string, p Proto, cfg *tls.Config) (*Conn, error) {
+func dial(ctx context.Context, addr string, p Proto, v Versions, cfg *tls.Config) (*Conn, error) {
+	cfg.NextProtos = v.names()
 	ctx, cancel := context.WithTimeout(ctx, HandshakeTime)
 	defer cancel()
 	raw, err := (&net.Dialer{KeepAlive: keepAlive}).DialContext(ctx, "tcp", addr)
@@ -102,7 +115,12 @@ func dial(ctx context.Context, addr string, p Proto, cfg *tls.Config) (*Conn, er
 	t := tls.Client(raw, cfg)
 	if err := t.HandshakeContext(ctx); err != nil {
 		raw.Close()
-		return nil, fmt.Errorf("TLS handshake with %s: %w", addr, err)
+		return nil, fmt.Errorf("TLS handshake with %s: %w", addr, v.explain(err))
+	}
+	version := versionOf(t.ConnectionState().NegotiatedProtocol)
+	if version == 0 {
+		raw.Close()
+		return nil, fmt.Errorf("what answers at %s is no cluster port", addr)
 	}
 	deadline, _ := ctx.Deadline()
 	t.SetDeadline(deadline)
@@ -111,5 +129,5 @@ func dial(ctx context.Context, addr string, p Proto, cfg *tls.Config) (*Conn, er
 		return nil, fmt.Errorf("begin %s with %s: %w", p, addr, err)
 	}
 	t.SetDeadline(time.Time{})
-	return &Conn{Conn: t}, nil
+	return &Conn{Conn: t, Version: version}, nil
 }

@@ -17,14 +17,15 @@ import (
 
 // The files of an identity. All are readable by their owner alone.
 const (
-	nodeCertFile = "node.crt"
-	nodeKeyFile  = "node.key"
-	caCertFile   = "ca.crt"
-	caKeyFile    = "ca.key"
-	secretsFile  = "secrets.json"
-	filesMode    = 0o600
-	pemCert      = "CERTIFICATE"
-	pemKey       = "PRIVATE KEY"
+	nodeFile    = "node.pem" // key and certificate; a node that joins has the key alone
+	nextFile    = "next.pem"
+	lastFile    = "last.pem"
+	caCertFile  = "ca.crt"
+	caKeyFile   = "ca.key"
+	secretsFile = "secrets.json"
+	filesMode   = 0o600
+	pemCert     = "CERTIFICATE"
+	pemKey      = "PRIVATE KEY"
 )
 
 // secrets is what secretsFile holds.
@@ -42,7 +43,7 @@ func (id *Identity) Save(dir string) error {
 	if err != nil {
 		return fmt.Errorf("encode the cluster's secrets: %w", err)
 	}
-	key, err := encodeKey(id.key)
+	own, err := id.current().encode()
 	if err != nil {
 		return err
 	}
@@ -54,8 +55,7 @@ func (id *Identity) Save(dir string) error {
 		name string
 		data []byte
 	}{
-		{nodeKeyFile, key},
-		{nodeCertFile, pem.EncodeToMemory(&pem.Block{Type: pemCert, Bytes: id.leaf.Raw})},
+		{nodeFile, own},
 		{caKeyFile, caKey},
 		{caCertFile, pem.EncodeToMemory(&pem.Block{Type: pemCert, Bytes: id.ca.Raw})},
 		{secretsFile, s},
@@ -86,19 +86,48 @@ func load(dir string) (*Identity, error) {
 		return nil, fmt.Errorf("%s: %w", secretsFile, err)
 	}
 	id := &Identity{Cluster: s.Cluster, Name: s.Name, GossipKey: s.GossipKey, SessionKey: s.SessionKey}
-	if id.key, err = readKey(filepath.Join(dir, nodeKeyFile)); err != nil {
+	if id.own, err = readPair(filepath.Join(dir, nodeFile)); err != nil {
 		return nil, err
 	}
 	if id.caKey, err = readKey(filepath.Join(dir, caKeyFile)); err != nil {
 		return nil, err
 	}
-	if id.leaf, err = readCert(filepath.Join(dir, nodeCertFile)); err != nil {
-		return nil, err
-	}
 	if id.ca, err = readCert(filepath.Join(dir, caCertFile)); err != nil {
 		return nil, err
 	}
-	return id, id.check()
+	if err := id.check(); err != nil {
+		return nil, err
+	}
+	return id, id.loadOthers(dir)
+}
+
+func (p pair) encode() ([]byte, error) {
+	key, err := encodeKey(p.key)
+	return append(key, pem.EncodeToMemory(&pem.Block{Type: pemCert, Bytes: p.leaf.Raw})...), err
+}
+
+func (p pair) save(path string) error {
+	data, err := p.encode()
+	if err != nil {
+		return err
+	}
+	if err := durable.WriteFile(path, data, filesMode); err != nil {
+		return fmt.Errorf("save the node's key: %w", err)
+	}
+	return nil
+}
+
+func readPair(path string) (p pair, err error) {
+	if p.key, err = readKey(path); err != nil {
+		return p, err
+	}
+	if p.leaf, err = readCert(path); err != nil {
+		return p, err
+	}
+	if !p.fits() {
+		return p, fmt.Errorf("the key in %s is not that of its certificate", path)
+	}
+	return p, nil
 }
 
 func encodeKey(key ed25519.PrivateKey) ([]byte, error) {
@@ -114,11 +143,16 @@ func readPEM(path, kind string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	block, _ := pem.Decode(data)
-	if block == nil || block.Type != kind {
-		return nil, fmt.Errorf("%s holds no %s in PEM form", path, kind)
+	for {
+		block, rest := pem.Decode(data)
+		switch {
+		case block == nil:
+			return nil, fmt.Errorf("%s holds no %s in PEM form", path, kind)
+		case block.Type == kind:
+			return block.Bytes, nil
+		}
+		data = rest
 	}
-	return block.Bytes, nil
 }
 
 func readKey(path string) (ed25519.PrivateKey, error) {
@@ -161,7 +195,7 @@ type Applicant struct {
 // Apply makes the key of a node that joins, or takes up the one that an
 // earlier try has left in dir, so that a repeated join is the same join.
 func Apply(dir, name string) (*Applicant, error) {
-	path := filepath.Join(dir, nodeKeyFile)
+	path := filepath.Join(dir, nodeFile)
 	if key, err := readKey(path); err == nil {
 		return &Applicant{name, key}, nil
 	}
@@ -197,19 +231,19 @@ type Membership struct {
 }
 
 // Membership is what this member hands to a node whose certificate it signed.
-func (id *Identity) Membership(certificate []byte) (Membership, error) {
+func (id *Identity) Membership(certificate *x509.Certificate) (Membership, error) {
 	key, err := x509.MarshalPKCS8PrivateKey(id.caKey)
 	if err != nil {
 		return Membership{}, fmt.Errorf("encode the authority's key: %w", err)
 	}
-	return Membership{id.Cluster, certificate, id.ca.Raw, key, id.GossipKey, id.SessionKey}, nil
+	return Membership{id.Cluster, certificate.Raw, id.ca.Raw, key, id.GossipKey, id.SessionKey}, nil
 }
 
 // Accept turns what the cluster has handed over into the node's identity.
 func (a *Applicant) Accept(m Membership) (*Identity, error) {
-	id := &Identity{Cluster: m.Cluster, Name: a.Name, GossipKey: m.GossipKey, SessionKey: m.SessionKey, key: a.key}
+	id := &Identity{Cluster: m.Cluster, Name: a.Name, GossipKey: m.GossipKey, SessionKey: m.SessionKey, own: pair{key: a.key}}
 	var err error
-	if id.leaf, err = x509.ParseCertificate(m.Certificate); err != nil {
+	if id.own.leaf, err = x509.ParseCertificate(m.Certificate); err != nil {
 		return nil, fmt.Errorf("read the certificate received: %w", err)
 	}
 	if id.ca, err = x509.ParseCertificate(m.Authority); err != nil {

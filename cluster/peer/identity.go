@@ -1,11 +1,9 @@
 package peer
 
 import (
-	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/hex"
@@ -14,6 +12,7 @@ import (
 	"math/big"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
@@ -25,26 +24,31 @@ import (
 const ServerName = "node.faxmesh.internal"
 
 const (
-	lifetime = 20 * 365 * 24 * time.Hour // of the authority, and so of all certificates
-	skew     = 24 * time.Hour            // by how much a node's clock may be behind
-	keyLen   = 32
-	scheme   = "faxmesh"
+	authorityLife = 20 * 365 * 24 * time.Hour
+	skew          = 24 * time.Hour // by how much a node's clock may be behind
+	keyLen        = 32
+	scheme        = "faxmesh"
 )
 
 // Identity is who a node is, and the secrets that all members share. Members
 // are equals: each holds the authority's key, so that losing any one of them
-// stops no other from joining.
+// stops no other from joining, and each signs its own certificate anew. What
+// lets a node in is that the members know its key. It is safe for concurrent
+// use.
 type Identity struct {
 	Cluster    string
 	Name       string
-	GossipKey  []byte // 32 octets, encrypts gossip packets
+	GossipKey  []byte // 32 octets, of which the keys of gossip packets are made
 	SessionKey []byte // 32 octets, signs clients' sessions
 
-	leaf   *x509.Certificate
-	key    ed25519.PrivateKey
 	ca     *x509.Certificate
 	caKey  ed25519.PrivateKey
 	caPool *x509.CertPool
+
+	mu   sync.Mutex
+	own  pair
+	last *pair // that own has taken the place of; those who have not heard still ask for it
+	next *pair // that will take the place of own once the members know it
 }
 
 // Found makes a new cluster of which name is the first node.
@@ -59,7 +63,7 @@ func Found(name string) (*Identity, error) {
 		SerialNumber:          serial(id.caKey.Public().(ed25519.PublicKey), id.Cluster),
 		Subject:               pkix.Name{CommonName: "faxmesh cluster " + id.Cluster},
 		NotBefore:             now.Add(-skew),
-		NotAfter:              now.Add(lifetime),
+		NotAfter:              now.Add(authorityLife),
 		KeyUsage:              x509.KeyUsageCertSign,
 		IsCA:                  true,
 		BasicConstraintsValid: true,
@@ -73,13 +77,8 @@ func Found(name string) (*Identity, error) {
 	if id.ca, err = x509.ParseCertificate(der); err != nil {
 		return nil, fmt.Errorf("read back the cluster's authority: %w", err)
 	}
-	id.key = ed25519.NewKeyFromSeed(random(ed25519.SeedSize))
-	leaf, err := id.sign(id.key.Public().(ed25519.PublicKey), name)
-	if err != nil {
+	if id.own, err = id.newPair(now); err != nil {
 		return nil, err
-	}
-	if id.leaf, err = x509.ParseCertificate(leaf); err != nil {
-		return nil, fmt.Errorf("read back the node's certificate: %w", err)
 	}
 	return id, id.check()
 }
@@ -91,38 +90,43 @@ func random(n int) []byte {
 	return b
 }
 
-// serial derives a serial number, so that the same key and name give the same
-// certificate again: a join repeated after a lost answer changes nothing.
+// serial derives a serial number from what a certificate is for.
 func serial(key ed25519.PublicKey, name string) *big.Int {
 	sum := sha256.Sum256(append(append([]byte{}, key...), name...))
 	sum[0] &= 0x7f
 	return new(big.Int).SetBytes(sum[:16])
 }
 
-func (id *Identity) sign(key ed25519.PublicKey, name string) ([]byte, error) {
+// sign makes a certificate that is good from now on.
+func (id *Identity) sign(key ed25519.PublicKey, name string, now time.Time) (*x509.Certificate, error) {
 	if id.caKey == nil {
 		return nil, errors.New("this node does not hold the authority's key")
 	}
+	now = now.Truncate(time.Second)
+	end := now.Add(certificateLife)
+	if end.After(id.ca.NotAfter) {
+		end = id.ca.NotAfter
+	}
 	template := &x509.Certificate{
-		SerialNumber: serial(key, name),
+		SerialNumber: serial(key, name+now.String()),
 		Subject:      pkix.Name{CommonName: name},
-		NotBefore:    id.ca.NotBefore,
-		NotAfter:     id.ca.NotAfter,
+		NotBefore:    now.Add(-skew),
+		NotAfter:     end,
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		DNSNames:     []string{ServerName},
+		DNSNames:     []string{ServerName, "*." + ServerName},
 		URIs:         []*url.URL{{Scheme: scheme, Host: id.Cluster, Path: "/node/" + name}},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, id.ca, key, id.caKey)
 	if err != nil {
 		return nil, fmt.Errorf("sign a certificate for node %s: %w", name, err)
 	}
-	return der, nil
+	return x509.ParseCertificate(der)
 }
 
 // Admit answers a certificate request (PKCS #10, DER) of a node that joins,
-// with its certificate (DER). Only the public key is taken from the request.
-func (id *Identity) Admit(request []byte, name string) ([]byte, error) {
+// with its certificate. Only the public key is taken from the request.
+func (id *Identity) Admit(request []byte, name string) (*x509.Certificate, error) {
 	if err := fax.CheckName("node", name); err != nil {
 		return nil, err
 	}
@@ -137,29 +141,30 @@ func (id *Identity) Admit(request []byte, name string) ([]byte, error) {
 	if !ok {
 		return nil, errors.New("the certificate request is not for an Ed25519 key")
 	}
-	return id.sign(key, name)
+	return id.sign(key, name, time.Now())
 }
 
-// check says whether the parts fit together.
+// check says whether the parts fit together. A certificate that has ended is
+// no fault: the node signs itself another.
 func (id *Identity) check() error {
 	id.caPool = x509.NewCertPool()
 	id.caPool.AddCert(id.ca)
-	cluster, name, err := nodeOf(id.leaf)
+	cluster, name, err := nodeOf(id.own.leaf)
 	if err != nil {
 		return err
 	}
 	switch {
-	case !id.key.Public().(ed25519.PublicKey).Equal(id.leaf.PublicKey):
-		return errors.New("node.key is not the key of node.crt")
+	case !id.own.fits():
+		return fmt.Errorf("the key in %s is not that of its certificate", nodeFile)
 	case id.caKey != nil && !id.caKey.Public().(ed25519.PublicKey).Equal(id.ca.PublicKey):
 		return errors.New("ca.key is not the key of ca.crt")
 	case cluster != id.Cluster || name != id.Name:
-		return fmt.Errorf("node.crt is for node %s of cluster %s, not node %s of cluster %s", name, cluster, id.Name, id.Cluster)
+		return fmt.Errorf("the certificate is for node %s of cluster %s, not node %s of cluster %s", name, cluster, id.Name, id.Cluster)
 	case len(id.GossipKey) != keyLen || len(id.SessionKey) != keyLen:
 		return errors.New("the cluster's secrets are incomplete")
 	}
-	if _, err := id.leaf.Verify(x509.VerifyOptions{Roots: id.caPool, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
-		return fmt.Errorf("node.crt is not of this cluster's authority: %w", err)
+	if err := id.own.leaf.CheckSignatureFrom(id.ca); err != nil {
+		return fmt.Errorf("the certificate is not of this cluster's authority: %w", err)
 	}
 	return nil
 }
@@ -176,27 +181,8 @@ func nodeOf(cert *x509.Certificate) (cluster, name string, err error) {
 	return cert.URIs[0].Host, name, nil
 }
 
-// Fingerprint is the hex SHA-256 of this node's certificate.
-func (id *Identity) Fingerprint() string { return Fingerprint(id.leaf.Raw) }
-
 // Authority is the SHA-256 of the authority's certificate.
 func (id *Identity) Authority() [sha256.Size]byte { return sha256.Sum256(id.ca.Raw) }
 
-// Fingerprint is the hex SHA-256 of a certificate (DER).
-func Fingerprint(der []byte) string {
-	sum := sha256.Sum256(der)
-	return hex.EncodeToString(sum[:])
-}
-
 // Pool holds the cluster's authority.
 func (id *Identity) Pool() *x509.CertPool { return id.caPool }
-
-// Certificate is this node's, with the authority in the chain, for serving and
-// for dialling.
-func (id *Identity) Certificate() tls.Certificate {
-	return tls.Certificate{
-		Certificate: [][]byte{id.leaf.Raw, id.ca.Raw},
-		PrivateKey:  crypto.Signer(id.key),
-		Leaf:        id.leaf,
-	}
-}

@@ -21,9 +21,14 @@ type Config struct {
 	// Member reports whether a node of that name has a certificate with that
 	// fingerprint.
 	Member func(name, fingerprint string) bool
-	// Locate gives the address, host:port, of a member.
-	Locate func(name string) (addr string, ok bool)
-	Logger *slog.Logger
+	// Stays reports whether a connection of that node may go on which it began
+	// with a certificate with that fingerprint; nil: while Member says so.
+	Stays func(name, fingerprint string) bool
+	// Locate gives the address, host:port, of a member, and the fingerprint that
+	// it is expected to have.
+	Locate   func(name string) (addr, fingerprint string, ok bool)
+	Versions Versions // Spoken if zero
+	Logger   *slog.Logger
 }
 
 // Mux is the open port. It is safe for concurrent use.
@@ -47,6 +52,7 @@ type Mux struct {
 type Conn struct {
 	*tls.Conn
 	Peer        string // name of the node at the other end; "" on Join
+	Version     int    // of the protocol that both ends speak
 	fingerprint string
 	mux         *Mux // where it is counted; nil if it was dialled by DialJoin
 	dialled     bool
@@ -54,6 +60,12 @@ type Conn struct {
 
 // Listen opens the port at a TCP address and serves it until Close.
 func Listen(addr string, cfg Config) (*Mux, error) {
+	if cfg.Stays == nil {
+		cfg.Stays = cfg.Member
+	}
+	if cfg.Versions == (Versions{}) {
+		cfg.Versions = Spoken
+	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("open the cluster port: %w", err)
@@ -135,6 +147,9 @@ func (m *Mux) welcome(raw net.Conn, addr netip.Addr) {
 	if err == nil {
 		err = m.admit(conn, proto)
 	}
+	if err == nil && proto != Join && !m.cfg.Stays(conn.Peer, conn.fingerprint) {
+		err = fmt.Errorf("node %q has been removed just now", conn.Peer) // between the check and admit, and so not expelled
+	}
 	if err == nil {
 		err = m.listeners[proto].hand(conn)
 	}
@@ -156,7 +171,7 @@ func (m *Mux) authenticate(raw net.Conn) (*Conn, Proto, error) {
 	defer stop()
 	t := tls.Server(raw, m.serverConfig())
 	if err := t.HandshakeContext(ctx); err != nil {
-		return nil, 0, fmt.Errorf("TLS handshake: %w", err)
+		return nil, 0, fmt.Errorf("TLS handshake: %w", m.cfg.Versions.explain(err))
 	}
 	var first [1]byte
 	if _, err := io.ReadFull(t, first[:]); err != nil {
@@ -170,22 +185,32 @@ func (m *Mux) authenticate(raw net.Conn) (*Conn, Proto, error) {
 		return nil, 0, fmt.Errorf("%#x is no protocol of the cluster port", first[0])
 	}
 	conn := &Conn{Conn: t, mux: m}
-	certs := t.ConnectionState().PeerCertificates
-	switch {
-	case proto == Join:
-		return conn, proto, nil
-	case len(certs) == 0:
-		return nil, 0, fmt.Errorf("no certificate was shown for %s", proto)
+	if proto != Join {
+		if err := m.identify(conn); err != nil {
+			return nil, 0, err
+		}
+	}
+	if conn.Version = versionOf(t.ConnectionState().NegotiatedProtocol); conn.Version == 0 {
+		return nil, 0, errors.New("it does not say which version of the cluster protocol it speaks")
+	}
+	return conn, proto, nil
+}
+
+// identify finds out which member has called.
+func (m *Mux) identify(conn *Conn) error {
+	certs := conn.ConnectionState().PeerCertificates
+	if len(certs) == 0 {
+		return errors.New("no certificate was shown")
 	}
 	cluster, name, err := nodeOf(certs[0])
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
-	conn.Peer, conn.fingerprint = name, Fingerprint(certs[0].Raw)
+	conn.Peer, conn.fingerprint = name, Fingerprint(certs[0])
 	if cluster != m.cfg.Identity.Cluster || !m.cfg.Member(name, conn.fingerprint) {
-		return nil, 0, fmt.Errorf("the certificate for %q is not one of a member", name)
+		return fmt.Errorf("the certificate for %q is not one of a member", name)
 	}
-	return conn, proto, nil
+	return nil
 }
 
 // admit counts an authenticated connection in; its Close counts it out.
@@ -231,7 +256,7 @@ func (m *Mux) Expel() {
 	m.mu.Lock()
 	var gone []*Conn
 	for c := range m.conns {
-		if c.Peer != "" && !m.cfg.Member(c.Peer, c.fingerprint) {
+		if c.Peer != "" && !m.cfg.Stays(c.Peer, c.fingerprint) {
 			gone = append(gone, c)
 		}
 	}
@@ -279,7 +304,8 @@ func (m *Mux) Close() error {
 func (m *Mux) serverConfig() *tls.Config {
 	return &tls.Config{
 		MinVersion:             tls.VersionTLS13,
-		Certificates:           []tls.Certificate{m.cfg.Identity.Certificate()},
+		GetCertificate:         m.cfg.Identity.forAsker,
+		NextProtos:             m.cfg.Versions.names(),
 		ClientAuth:             tls.VerifyClientCertIfGiven,
 		ClientCAs:              m.cfg.Identity.Pool(),
 		SessionTicketsDisabled: true, // each connection proves itself anew

@@ -30,11 +30,11 @@ func (w *town) member(name, fingerprint string) bool {
 	return w.members[name] == fingerprint
 }
 
-func (w *town) locate(name string) (string, bool) {
+func (w *town) locate(name string) (string, string, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	addr, ok := w.addrs[name]
-	return addr, ok
+	return addr, w.members[name], ok
 }
 
 func (w *town) Write(p []byte) (int, error) {
@@ -137,7 +137,7 @@ func TestIdentityOnDisk(t *testing.T) {
 	if loaded.Fingerprint() != south.Fingerprint() || loaded.Name != "süd west" || !bytes.Equal(loaded.SessionKey, north.SessionKey) {
 		t.Errorf("loaded another identity: %+v", loaded)
 	}
-	for _, f := range []string{nodeKeyFile, caKeyFile, secretsFile} {
+	for _, f := range []string{nodeFile, caKeyFile, secretsFile} {
 		if info, err := os.Stat(filepath.Join(dir, f)); err != nil || info.Mode().Perm()&0o077 != 0 {
 			t.Errorf("%s: mode %v, %v; others may read it", f, info.Mode(), err)
 		}
@@ -146,11 +146,11 @@ func TestIdentityOnDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The key of one node beside the certificate of another is no identity.
-	key, _ := os.ReadFile(filepath.Join(dir, nodeKeyFile))
-	if err := north.Save(dir); err != nil {
+	mixed, err := pair{key: south.own.key, leaf: north.own.leaf}.encode()
+	if err != nil {
 		t.Fatal(err)
 	}
-	os.WriteFile(filepath.Join(dir, nodeKeyFile), key, 0o600)
+	os.WriteFile(filepath.Join(dir, nodeFile), mixed, 0o600)
 	if _, err := Load(dir); err == nil {
 		t.Error("a key that is not the certificate's was accepted")
 	}
@@ -222,6 +222,7 @@ func TestStrangersGetNothing(t *testing.T) {
 		"another cluster's":    {insecure(other.Certificate()), byte(Raft), "unknown authority"},
 		"not a member":         {insecure(removed.Certificate()), byte(Raft), "not one of a member"},
 		"no protocol":          {insecure(one.Certificate()), 'x', "no protocol"},
+		"no version":           {insecure(one.Certificate()), byte(Request), "which version"},
 		"an old TLS":           {&tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12}, byte(Join), "TLS handshake"},
 		"join, another's cert": {insecure(other.Certificate()), byte(Join), "unknown authority"},
 	} {

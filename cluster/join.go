@@ -14,7 +14,6 @@ import (
 	"github.com/faxmesh/faxmesh/cluster/durable"
 	"github.com/faxmesh/faxmesh/cluster/ledger"
 	"github.com/faxmesh/faxmesh/cluster/peer"
-	"golang.org/x/time/rate"
 )
 
 // Limits of joining. All but the answer come from a stranger.
@@ -22,8 +21,6 @@ const (
 	joinTime    = 20 * time.Second // for the whole of it
 	maxAsking   = 8 << 10          // octets of the joining node's request
 	maxAdmitted = 1 << 20          // octets of the answer
-	joinsAtOnce = 10               // tries allowed in a burst; each costs an entry in the log
-	joinsEvery  = time.Second      // and one more in this time
 )
 
 // asking is what a node that joins sends, in one frame.
@@ -138,7 +135,7 @@ func ask(ctx context.Context, addr string, t token, a *peer.Applicant, opt Optio
 func (c *Cluster) serveJoins() {
 	l := c.port.mux.Listener(peer.Join)
 	defer context.AfterFunc(c.life.ctx, func() { l.Close() })()
-	tries := rate.NewLimiter(rate.Every(joinsEvery), joinsAtOnce)
+	tries := newGuessing()
 	var work sync.WaitGroup
 	defer work.Wait()
 	for {
@@ -159,7 +156,7 @@ func (c *Cluster) serveJoins() {
 }
 
 // serveJoin answers one request; the error is for the log.
-func (c *Cluster) serveJoin(ctx context.Context, conn net.Conn, tries *rate.Limiter) error {
+func (c *Cluster) serveJoin(ctx context.Context, conn net.Conn, tries *guessing) error {
 	frame, err := peer.ReadFrame(conn, maxAsking)
 	if err != nil {
 		return err
@@ -169,10 +166,13 @@ func (c *Cluster) serveJoin(ctx context.Context, conn net.Conn, tries *rate.Limi
 		return errors.New("the request is not well-formed")
 	}
 	var answer admitted
-	if tries.Allow() {
+	if from := origin(conn.RemoteAddr()); tries.may(from) {
 		answer, err = c.admit(ctx, q)
+		if kind := fax.KindOf(err); err != nil && kind != fax.Unavailable && tries.wrong(from) {
+			c.noteRefusal(ctx, q.Node.Name, conn.RemoteAddr(), err)
+		}
 	} else {
-		err = fax.Errorf(fax.Busy, "too many nodes try to join; try again in a minute")
+		err = fax.Errorf(fax.Busy, "there have been too many wrong tries to join; try again in a minute")
 	}
 	if err != nil {
 		var reason *fax.Error
@@ -186,6 +186,18 @@ func (c *Cluster) serveJoin(ctx context.Context, conn net.Conn, tries *rate.Limi
 		return encodeErr
 	}
 	return errors.Join(err, peer.WriteFrame(conn, frame))
+}
+
+// noteRefusal puts a try to join that was refused on record.
+func (c *Cluster) noteRefusal(ctx context.Context, name string, from net.Addr, why error) {
+	if fax.CheckName("node", name) != nil {
+		name = ""
+	}
+	_, err := c.Propose(ctx, ledger.Note{Activity: fax.Activity{At: fax.At(time.Now()), Who: name, Node: c.id.Name, What: "refuse-join", Object: name,
+		Detail: fmt.Sprintf("from %s: %v", from, why)}})
+	if err != nil {
+		c.opt.Logger.Warn("a refused join is not on the activity record", "from", from, "err", err)
+	}
 }
 
 // admit makes a node a member. The token is looked at first: a stranger without

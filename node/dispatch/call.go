@@ -59,6 +59,7 @@ func (d *Dispatch) look(ctx context.Context, now fax.Millis) time.Duration {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.silence.See(time.Since(d.opened), jobs)
 	if d.settled != settled {
 		return 0 // what was read may show an attempt that has been settled since
 	}
@@ -125,10 +126,8 @@ func (d *Dispatch) attempt(ctx context.Context, c *call) ledger.Finish {
 		}
 		return f
 	}
-	if remaining(c.job.Last.Until) <= 0 {
-		return fail("The order reached node "+c.node+" too late to dial under its lease.", nil)
-	}
-	fetching, cancel := context.WithDeadline(ctx, c.job.Last.Until.Time())
+	// The lease as the leader's clock has it says nothing here: clocks differ.
+	fetching, cancel := context.WithTimeout(ctx, queue.Lease)
 	defer cancel()
 	doc, err := d.cfg.Document(fetching, c.job.Fax)
 	if err != nil {
@@ -140,14 +139,15 @@ func (d *Dispatch) attempt(ctx context.Context, c *call) ledger.Finish {
 	}
 	// The lease is renewed before dialling: that the majority agrees to it
 	// says that the attempt is still ours.
-	until, err := d.renew(fetching, c)
+	asked := time.Now()
+	err = d.renew(fetching, c)
 	if err != nil {
 		return fail("Node "+c.node+" could not renew its lease before dialling.", err)
 	}
 	if err := d.note(c.record()); err != nil {
 		return fail("Node "+c.node+" could not write its journal.", err)
 	}
-	if remaining(until) <= 0 || ctx.Err() != nil {
+	if time.Since(asked) >= queue.Lease || ctx.Err() != nil {
 		f := fail("The lease of node "+c.node+" ran out before dialling.", ctx.Err())
 		d.noteEnd(c, f)
 		return f
@@ -250,7 +250,7 @@ func (d *Dispatch) tell(ctx context.Context, c *call) {
 		case <-timer.C:
 		}
 		timer.Stop()
-		_, err := d.renew(ctx, c)
+		err := d.renew(ctx, c)
 		switch {
 		case err == nil:
 			pause = retryFirst
@@ -279,8 +279,8 @@ func (d *Dispatch) drop(c *call) {
 	}
 }
 
-// renew proposes the call's progress with a new lease and returns its end.
-func (d *Dispatch) renew(ctx context.Context, c *call) (fax.Millis, error) {
+// renew proposes the call's progress with a new lease.
+func (d *Dispatch) renew(ctx context.Context, c *call) error {
 	c.mu.Lock()
 	p := ledger.Progress{Job: c.job.ID, Attempt: c.attempt, Node: c.node, State: c.state,
 		Confirmed: c.pages, Details: c.details}
@@ -289,7 +289,7 @@ func (d *Dispatch) renew(ctx context.Context, c *call) (fax.Millis, error) {
 	p.Until = p.At + fax.Millis(queue.Lease.Milliseconds())
 	r, err := d.propose(ctx, p)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if r.Job != nil && r.Job.State.Running() && r.Job.Reason != "" {
 		d.mu.Lock()
@@ -298,7 +298,7 @@ func (d *Dispatch) renew(ctx context.Context, c *call) (fax.Millis, error) {
 			c.cancel(errCancelled)
 		}
 	}
-	return p.Until, nil
+	return nil
 }
 
 // tellEnd proposes the end of the call until the ledger has heard it, then

@@ -36,6 +36,7 @@ const (
 	idle           = time.Minute // the queue is looked at so often although nothing rings
 	queuePage      = 250         // waiting jobs read at once
 	queuePages     = 8           // such pages in one round
+	settleIn       = queue.Skew  // a leader may lack so long what was agreed before it led
 )
 
 // Cluster is the state as dispatch sees it, and the way to change it.
@@ -102,17 +103,18 @@ type Dispatch struct {
 	done   sync.WaitGroup
 	settle context.Context // ends CloseGrace after the calls
 	late   context.CancelFunc
-	sweep  sweep        // the leader's, of its loop alone
-	absent queue.Absent // the same
+	led    leading // the leader's, of its loop alone
+	opened time.Time
 
 	mu      sync.Mutex
+	silence queue.Silence    // of all calls in the cluster, on every node: it may lead next
 	calls   map[string]*call // by job: under way, or ended and not yet known to the ledger
 	settled int              // calls that the ledger knows the end of
 }
 
 // Open takes up what the journal says was interrupted, then begins to work.
 func Open(cfg Config) (*Dispatch, error) {
-	d := &Dispatch{cfg: cfg, calls: make(map[string]*call), absent: queue.Absent{}}
+	d := &Dispatch{cfg: cfg, opened: time.Now(), calls: make(map[string]*call), led: begin(), silence: queue.Silence{}}
 	interrupted, err := d.recover()
 	if err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
 	"github.com/faxmesh/faxmesh/cluster/ledger"
@@ -66,5 +65,3 @@ func (c *call) notDialled(why string, p queue.Policy, now fax.Millis) ledger.Fin
 	f.State, f.NotBefore = p.Retry(status.Glare, c.attempt, now)
 	return f
 }
-
-func remaining(until fax.Millis) time.Duration { return time.Until(until.Time()) }

@@ -20,12 +20,25 @@ type sweep struct {
 	due fax.Millis // earliest time at which a job seen in it can be tried, 0 for none
 }
 
+// leading is what the leader has seen since it leads.
+type leading struct {
+	since  time.Time // zero: it does not lead
+	sweep  sweep
+	absent queue.Absent
+	ahead  queue.Ahead
+}
+
+func begin() leading { return leading{absent: queue.Absent{}, ahead: queue.Ahead{}} }
+
 // lead is the leader's round: lost attempts are reclaimed, free lines leased.
 func (d *Dispatch) lead(ctx context.Context, now fax.Millis) time.Duration {
 	alone := d.cfg.Cluster.Alone()
 	if !alone && !d.cfg.Cluster.IsLeader() {
-		d.sweep, d.absent = sweep{}, queue.Absent{}
+		d.led = begin()
 		return idle
+	}
+	if d.led.since.IsZero() {
+		d.led.since = time.Now()
 	}
 	running, err := d.cfg.Cluster.Running()
 	if err != nil {
@@ -35,10 +48,9 @@ func (d *Dispatch) lead(ctx context.Context, now fax.Millis) time.Duration {
 	if alone { // of the others nothing can be heard, and nothing is decided about them
 		running = slices.DeleteFunc(running, func(j fax.Job) bool { return j.Last == nil || j.Last.Node != d.cfg.Node })
 	}
-	for i := range running {
-		if !alone && running[i].Alone == "" && queue.Lost(now, &running[i]) {
-			d.reclaim(ctx, &running[i], now)
-		}
+	wait := idle
+	if !alone {
+		wait = d.reclaimLost(ctx, running, now)
 	}
 	var free []queue.Line
 	all := d.cfg.Cluster.Lines()
@@ -52,8 +64,8 @@ func (d *Dispatch) lead(ctx context.Context, now fax.Millis) time.Duration {
 		d.cfg.Log.Error("the dial rules cannot be read; jobs wait", "err", err)
 		return retryMost
 	}
-	d.absent.See(now, rules, all)
-	plan := queue.NewPlan(now, running, free).Without(d.absent)
+	d.led.absent.See(now, rules, all)
+	plan := queue.NewPlan(now, running, free).Without(d.led.absent).With(d.led.ahead, time.Since(d.opened))
 	if alone {
 		plan.Alone(d.cfg.Node)
 	}
@@ -65,13 +77,37 @@ func (d *Dispatch) lead(ctx context.Context, now fax.Millis) time.Duration {
 	case !whole:
 		return 0
 	}
-	d.sweep.see(now, running)
-	due := d.sweep.due
-	d.sweep = sweep{}
+	due := d.led.sweep.due
+	d.led.sweep = sweep{}
 	if due == 0 {
+		return wait
+	}
+	return min(time.Until(due.Time())+time.Millisecond, wait)
+}
+
+// reclaimLost ends the attempts of which nothing can be heard any more, and
+// returns when to look again.
+func (d *Dispatch) reclaimLost(ctx context.Context, running []fax.Job, now fax.Millis) time.Duration {
+	if led := time.Since(d.led.since); led < settleIn {
+		return settleIn - led
+	}
+	elapsed := time.Since(d.opened)
+	d.mu.Lock()
+	var lost []*fax.Job
+	for i := range running {
+		if running[i].Alone == "" && d.silence.Lost(elapsed, &running[i]) {
+			lost = append(lost, &running[i])
+		}
+	}
+	wait, ok := d.silence.Next(elapsed, running)
+	d.mu.Unlock()
+	for _, j := range lost {
+		d.reclaim(ctx, j, now)
+	}
+	if !ok {
 		return idle
 	}
-	return min(time.Until(due.Time())+time.Millisecond, idle)
+	return min(wait+time.Millisecond, idle)
 }
 
 // assign leases free lines to waiting jobs. It reports whether the sweep has
@@ -79,8 +115,8 @@ func (d *Dispatch) lead(ctx context.Context, now fax.Millis) time.Duration {
 func (d *Dispatch) assign(ctx context.Context, now fax.Millis, plan *queue.Plan) (whole bool, err error) {
 	var after ledger.Place
 	for n := range queuePages {
-		if n == 1 && after.Before(d.sweep.at) {
-			after = d.sweep.at
+		if n == 1 && after.Before(d.led.sweep.at) {
+			after = d.led.sweep.at
 		}
 		jobs, err := d.cfg.Cluster.Waiting(after, queuePage)
 		if err != nil {
@@ -91,7 +127,8 @@ func (d *Dispatch) assign(ctx context.Context, now fax.Millis, plan *queue.Plan)
 		if err != nil {
 			return false, fmt.Errorf("read the dial rules: %w", err)
 		}
-		d.sweep.see(now, jobs)
+		d.led.sweep.see(now, jobs)
+		d.led.ahead.See(now, time.Since(d.opened), jobs)
 		for _, a := range plan.Assign(jobs, rules) {
 			if err := d.lease(ctx, a); err != nil {
 				return false, err
@@ -102,7 +139,7 @@ func (d *Dispatch) assign(ctx context.Context, now fax.Millis, plan *queue.Plan)
 		}
 		after = ledger.PlaceOf(jobs[len(jobs)-1])
 	}
-	d.sweep.at = after
+	d.led.sweep.at = after
 	return false, nil
 }
 

@@ -54,6 +54,7 @@ type Plan struct {
 	calling map[string]bool // numbers
 	alone   string          // node for which the plan is, if that is cut off
 	absent  Absent
+	early   func(*fax.Job) bool // see Ahead
 }
 
 // NewPlan begins a plan at time now. Running are all jobs of which an attempt
@@ -79,6 +80,12 @@ func (p *Plan) Without(absent Absent) *Plan {
 	return p
 }
 
+// With has retries tried that a wrong clock has put off, elapsed as in Ahead.
+func (p *Plan) With(ahead Ahead, elapsed time.Duration) *Plan {
+	p.early = func(j *fax.Job) bool { return ahead.due(elapsed, j) }
+	return p
+}
+
 // Alone makes it the plan of a node that is cut off: of the jobs it took alone,
 // on its own lines, whatever the dial rules say. In every other plan such jobs
 // wait until the node has told the others of them.
@@ -100,7 +107,7 @@ func (p *Plan) Full() bool { return p.lines.empty() }
 func (p *Plan) Assign(jobs []fax.Job, rules []fax.DialRule) []Assignment {
 	var waiting []*fax.Job
 	for i := range jobs {
-		if j := &jobs[i]; j.State == fax.Queued && j.NotBefore <= p.now {
+		if j := &jobs[i]; j.State == fax.Queued && (j.NotBefore <= p.now || p.early != nil && p.early(j)) {
 			waiting = append(waiting, j)
 		}
 	}
@@ -127,33 +134,12 @@ func (p *Plan) Assign(jobs []fax.Job, rules []fax.DialRule) []Assignment {
 	return out
 }
 
-// Lost reports whether nobody can be on the line any more for a running job:
-// the lease has run out, and so has the longest call that could have begun
-// under it.
-func Lost(now fax.Millis, j *fax.Job) bool {
-	at, ok := lostAt(j)
-	return ok && at <= now
-}
-
-func lostAt(j *fax.Job) (fax.Millis, bool) {
-	if !j.State.Running() || j.Last == nil {
-		return 0, false
-	}
-	after := LongestCall(j.Fax.Pages-j.Confirmed) + Skew
-	return j.Last.Until + fax.Millis(after.Milliseconds()), true
-}
-
-// Next is the earliest time after now at which a Plan or Lost may answer
-// differently although nothing else has changed; false if there is none.
+// Next is the earliest time after now at which a Plan may answer differently
+// although nothing else has changed; false if there is none.
 func Next(now fax.Millis, jobs []fax.Job) (at fax.Millis, ok bool) {
 	for i := range jobs {
-		j := &jobs[i]
-		due, waits := lostAt(j)
-		if j.State == fax.Queued {
-			due, waits = j.NotBefore, true
-		}
-		if waits && due > now && (!ok || due < at) {
-			at, ok = due, true
+		if j := &jobs[i]; j.State == fax.Queued && j.NotBefore > now && (!ok || j.NotBefore < at) {
+			at, ok = j.NotBefore, true
 		}
 	}
 	return at, ok

@@ -187,28 +187,6 @@ func TestAssignInvariants(t *testing.T) {
 	})
 }
 
-func TestLost(t *testing.T) {
-	j := running("r", "1", "north", "1")
-	j.Fax.Pages, j.Confirmed = 3, 1
-	longest := fax.Millis((LongestCall(2) + Skew).Milliseconds())
-	if Lost(now+longest-1, &j) {
-		t.Error("lost while the call could still be running")
-	}
-	if !Lost(now+longest, &j) {
-		t.Error("not lost after lease and longest call")
-	}
-	if at, ok := Next(now, []fax.Job{j}); !ok || at != now+longest {
-		t.Errorf("Next = %v, %v", at, ok)
-	}
-	j.State = fax.Queued
-	if Lost(now+10*longest, &j) {
-		t.Error("a queued job cannot be lost")
-	}
-	if LongestCall(1<<40) != callLongest || LongestCall(-1) != callLongest || LongestCall(1) >= LongestCall(2) {
-		t.Error("LongestCall is not bounded or does not grow")
-	}
-}
-
 func TestNext(t *testing.T) {
 	a, b := queued("a", "1", 1), queued("b", "2", 1)
 	a.NotBefore, b.NotBefore = now+50, now+20

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"slices"
 	"time"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
@@ -37,17 +38,51 @@ var (
 	unseen   = schedule{[]float64{1, 5, 15}, 5}                      // the page may be there
 )
 
+// schedules has every ending that is temporary. The last ones are those of a
+// call that was answered; a job has none of them unless a modem says so.
 var schedules = map[status.Code]schedule{
 	status.Busy:             engaged,
 	status.NoAnswer:         nobody,
-	status.NoCarrier:        nobody,
-	status.NoIdentification: nobody,
 	status.NoDialtone:       local,
+	status.NoCarrier:        nobody,
 	status.Blacklisted:      engaged,
 	status.Glare:            local,
 	status.ModemFailure:     local,
-	status.CannotReceive:    refused,
+	status.LineDropped:      troubled,
 	status.Unseen:           unseen,
+	status.NoIdentification: nobody,
+	status.CannotReceive:    refused,
+	status.TrainingFailed:   troubled,
+	status.NoResponse:       troubled,
+	status.Disconnected:     troubled,
+	status.PageRejected:     troubled,
+	status.BadResponse:      troubled,
+	status.ECMFailed:        troubled,
+	status.NotRecorded:      troubled, // a call was made and paid for, unlike local
+	status.NothingToPoll:    refused,
+	status.NoTrainResponse:  troubled,
+	status.RemoteBusy:       engaged,
+	status.PollRefused:      refused,
+
+	status.NoCommand:      troubled,
+	status.SenderLeft:     troubled,
+	status.NotStored:      troubled,
+	status.RecvBadFormat:  troubled,
+	status.Fruitless:      troubled,
+	status.PageAbandoned:  troubled,
+	status.NothingOffered: refused,
+	status.WrongPassword:  refused,
+	status.WrongSelection: refused,
+	status.RowTooLong:     troubled,
+}
+
+// longestWait is the most minutes between two attempts.
+func longestWait() time.Duration {
+	most := 0.0
+	for _, s := range schedules {
+		most = max(most, slices.Max(s.minutes))
+	}
+	return time.Duration(most * float64(time.Minute))
 }
 
 // Retry is what becomes of a job after attempt number tries has ended with
@@ -63,7 +98,7 @@ func (p Policy) Retry(code status.Code, tries int, now fax.Millis) (fax.State, f
 		return fax.Undone, 0
 	}
 	s, ok := schedules[code]
-	if !ok {
+	if !ok { // of a newer program
 		s = troubled
 	}
 	if tries >= s.tries {

@@ -172,7 +172,7 @@ func (n *Node) openNotifier(p *parts) {
 
 func (n *Node) openDesk(cfg Config, p *parts) (err error) {
 	n.desk, err = desk.Open(desk.Config{
-		Node: n.cluster.Name(), ClusterID: n.cluster.ID(), SessionKey: n.cluster.SessionKey(), Certificate: n.cluster.Certificate(), Dir: cfg.Cluster.Dir,
+		Node: n.cluster.Name(), ClusterID: n.cluster.ID(), SessionKey: n.cluster.SessionKey(), Certificate: n.cluster.Certificate, Dir: cfg.Cluster.Dir,
 		Ledger: n.cluster.Ledger(), Cluster: p, Blobs: blobs{p}, Notifier: n.notifier, Convert: convert, Log: n.log,
 	})
 	if err != nil {

@@ -15,7 +15,7 @@ func FuzzApply(f *testing.F) {
 	for _, c := range append([]Command{
 		Progress{Job: "j", Attempt: 1, Node: "south", State: fax.Sending, Confirmed: 1, At: 5},
 		Finish{Job: "j", Attempt: 1, Node: "south", State: fax.Done, Confirmed: 2, At: 5},
-		Direct{Job: "j", State: fax.Cancelled}, DropAccount{Name: "clerk"}, DropNode{Name: "south"}, Recover{Survivor: "north", At: 5},
+		Direct{Job: "j", State: fax.Cancelled}, DropAccount{Name: "clerk"}, DropNode{Name: "south"}, Recover{Survivor: "north", At: 5}, Rebuild{Node: fax.Node{Name: "north"}, Made: 4, At: 5},
 		AssignFax{ID: "r", Accounts: []string{"other"}}, SpendToken{Hash: hashOf(1), Node: "west", At: 5},
 		PutRoute{Route: fax.Route{Number: "1", Accounts: []string{"clerk"}}}, job("k", "clerk", 1),
 		EndSession{ID: "t", Account: "other", Expires: 40, At: 30}, Ashore{Node: "north", Era: "e", At: 1},

@@ -43,6 +43,7 @@ var decoders = [...]func([]byte) (Command, error){
 	21: decodeAs[Import],
 	22: decodeAs[Ashore],
 	23: decodeAs[Recover],
+	24: decodeAs[Rebuild],
 }
 
 func (AddAccount) number() uint16   { return 1 }
@@ -68,6 +69,7 @@ func (EndSession) number() uint16   { return 20 }
 func (Import) number() uint16       { return 21 }
 func (Ashore) number() uint16       { return 22 }
 func (Recover) number() uint16      { return 23 }
+func (Rebuild) number() uint16      { return 24 }
 
 // Encode writes a command: its number, two octets with the high one first,
 // then its fields as a msgpack map.

@@ -87,6 +87,17 @@ type (
 		Survivor string     `msgpack:"s"`
 		At       fax.Millis `msgpack:"t"`
 	}
+	// Rebuild begins a new era after a restore from a backup made at Made: Node
+	// is the only member, the certificates of all others are revoked, join tokens
+	// are void. Jobs that wait or were under way are held, with the reason; with
+	// Resume those that wait go on, and those under way are tried again when no
+	// call can run any more. Repeat it while Ledger.Unsettled.
+	Rebuild struct {
+		Node   fax.Node   `msgpack:"n"`
+		Made   fax.Millis `msgpack:"m"`
+		Resume bool       `msgpack:"r,omitempty"`
+		At     fax.Millis `msgpack:"t"`
+	}
 	// PutToken makes a join token known by the SHA-256 of its secret.
 	PutToken struct {
 		Hash    string     `msgpack:"h"`

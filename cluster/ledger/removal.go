@@ -61,8 +61,13 @@ func (c Recover) apply(d *draft) (*fax.Job, error) {
 // given to a node that is gone, so the dial rules that name it go too; jobs that
 // it alone might dial are free for all.
 func (d *draft) dropNode(n fax.Node, by string, at fax.Millis, era uint64) (rules int) {
+	return d.revoke(n, by, at, era, true)
+}
+
+// revoke is dropNode; the dial rules stay if another node takes the name.
+func (d *draft) revoke(n fax.Node, by string, at fax.Millis, era uint64, withRules bool) (rules int) {
 	for _, rule := range all[fax.DialRule](d, inRules) {
-		if rule.Node == n.Name {
+		if withRules && rule.Node == n.Name {
 			d.delete(inRules, ruleKey(rule.Prefix))
 			rules++
 		}

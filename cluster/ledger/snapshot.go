@@ -3,6 +3,7 @@ package ledger
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -44,6 +45,26 @@ func (l *Ledger) Snapshot() (*Snapshot, error) {
 		_ = tx.Rollback() // ends a read; there is nothing to undo
 		l.file.RUnlock()
 	})}, nil
+}
+
+// SnapshotMark says which state a snapshot is of.
+type SnapshotMark struct {
+	Index    uint64 `json:"index"`    // of the last entry applied
+	Activity uint64 `json:"activity"` // number of the last entry of the activity record
+	End      string `json:"end"`      // and its chain value
+}
+
+// Mark is which state the snapshot is of. Not after Release.
+func (s *Snapshot) Mark() (m SnapshotMark, err error) {
+	p, err := positionOf(s.tx)
+	d := newDraft(state{base: s.tx}, 0)
+	head := d.activityHead()
+	return SnapshotMark{p.applied, head.seq, hex.EncodeToString(head.chain[:])}, errors.Join(err, d.fault)
+}
+
+// Size is how many octets WriteTo writes.
+func (s *Snapshot) Size() int64 {
+	return int64(len(snapshotMagic)) + 8 + s.tx.Size() + sha256.Size
 }
 
 // WriteTo writes the snapshot as Restore reads it. Not after Release.
@@ -123,6 +144,19 @@ func (l *Ledger) restore(r io.Reader, ahead bool) error {
 
 // receive writes the state in a snapshot stream to a file and flushes it.
 func receive(path string, r io.Reader) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := CheckSnapshot(r, f); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// CheckSnapshot reads a snapshot stream to its end, gives w the state that is in
+// it, and then says whether that is undamaged.
+func CheckSnapshot(r io.Reader, w io.Writer) error {
 	sum := sha256.New()
 	head := make([]byte, len(snapshotMagic)+8)
 	if _, err := io.ReadFull(io.TeeReader(r, sum), head); err != nil {
@@ -135,12 +169,7 @@ func receive(path string, r io.Reader) error {
 	if size > MaxSnapshot {
 		return fmt.Errorf("it says it is %d octets long; at most %d are allowed", size, int64(MaxSnapshot))
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.CopyN(io.MultiWriter(f, sum), r, int64(size))
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if _, err := io.CopyN(io.MultiWriter(w, sum), r, int64(size)); err != nil {
 		return err
 	}
 	var want [sha256.Size]byte

@@ -23,6 +23,7 @@ const (
 	Blob    Proto = 'b'
 	Request Proto = 'q'
 	Feed    Proto = 'f' // the ledger, for nodes that are not in Raft
+	Backup  Proto = 'k' // the whole state, for a program with this node's directory
 	Join    Proto = 'j' // the only one without a client certificate
 )
 
@@ -38,6 +39,8 @@ func (p Proto) String() string {
 		return "request"
 	case Feed:
 		return "feed"
+	case Backup:
+		return "backup"
 	case Join:
 		return "join"
 	}

@@ -79,7 +79,7 @@ func Listen(addr string, cfg Config) (*Mux, error) {
 		conns:     map[*Conn]struct{}{},
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
-	for _, p := range []Proto{Gossip, Raft, Blob, Request, Feed, Join} {
+	for _, p := range []Proto{Gossip, Raft, Blob, Request, Feed, Backup, Join} {
 		m.listeners[p] = &listener{mux: m, queue: make(chan net.Conn, acceptQueue), done: make(chan struct{})}
 	}
 	m.work.Go(m.accept)

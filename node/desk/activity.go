@@ -36,7 +36,7 @@ func (d *Desk) ActivityHead(_ context.Context, s fax.Session, after uint64) (fax
 		return fax.ActivityHead{}, err
 	}
 	head, err := export.Sign(fax.ActivityHead{Cluster: d.cfg.ClusterID, Node: d.cfg.Node, Made: now(),
-		First: after + 1, Last: last, Before: before, End: end}, d.cfg.Certificate)
+		First: after + 1, Last: last, Before: before, End: end}, d.cfg.Certificate())
 	if err != nil {
 		return fax.ActivityHead{}, err
 	}

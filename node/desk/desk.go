@@ -63,8 +63,8 @@ type Config struct {
 	Node       string
 	ClusterID  string
 	SessionKey []byte // of the cluster; signs session tokens
-	// Certificate is the node's, with the authority behind it; it signs exports.
-	Certificate tls.Certificate
+	// Certificate is the node's now, with the authority behind it; it signs exports.
+	Certificate func() tls.Certificate
 	Dir         string // for documents that are being handed in
 	Ledger      *ledger.Ledger
 	Cluster     Cluster

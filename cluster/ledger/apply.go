@@ -95,15 +95,24 @@ func applyOne(tx *bbolt.Tx, e Entry) (Result, error) {
 		r.Err = &fax.Error{Kind: fax.Invalid, Text: "the command cannot be read: " + err.Error()}
 		return r, nil
 	}
-	d := newDraft(state{base: tx}, e.Index)
-	r.Job, err = c.apply(d)
-	switch {
-	case d.fault != nil:
-		return r, d.fault
-	case err == nil:
-		return r, d.commit()
-	case errors.As(err, &r.Err):
-		return r, nil
+	if once, ok := c.(Once); ok {
+		return once.judge(tx, e.Index)
 	}
-	return r, err
+	d := newDraft(state{base: tx}, e.Index)
+	r, err = judge(d, c)
+	if err != nil || r.Err != nil {
+		return r, err
+	}
+	return r, d.commit()
+}
+
+// judge applies a command to a draft. An error is a fault of the state, with
+// which this node cannot go on.
+func judge(d *draft, c Command) (r Result, err error) {
+	r.Index = d.index
+	r.Job, err = c.apply(d)
+	if d.fault != nil {
+		return r, d.fault
+	}
+	return r, refusal(&r, err)
 }

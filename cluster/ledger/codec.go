@@ -44,6 +44,7 @@ var decoders = [...]func([]byte) (Command, error){
 	22: decodeAs[Ashore],
 	23: decodeAs[Recover],
 	24: decodeAs[Rebuild],
+	25: decodeAs[Once],
 }
 
 func (AddAccount) number() uint16   { return 1 }
@@ -70,6 +71,7 @@ func (Import) number() uint16       { return 21 }
 func (Ashore) number() uint16       { return 22 }
 func (Recover) number() uint16      { return 23 }
 func (Rebuild) number() uint16      { return 24 }
+func (Once) number() uint16         { return 25 }
 
 // Encode writes a command: its number, two octets with the high one first,
 // then its fields as a msgpack map.
@@ -98,8 +100,11 @@ func Decode(data []byte) (Command, error) {
 	if err != nil {
 		return nil, fmt.Errorf("decode command %d: %w", n, err)
 	}
-	if i, ok := c.(Import); ok {
-		return c, i.checkKnown()
+	switch c := c.(type) {
+	case Import:
+		return c, c.checkKnown()
+	case Once:
+		return c.opened()
 	}
 	return c, nil
 }
@@ -121,8 +126,11 @@ func decodeAs[C Command](body []byte) (Command, error) {
 
 // mostOf is how long a command of a number may be.
 func mostOf(number uint16) int {
-	if number == (Import{}).number() {
+	switch number {
+	case Import{}.number():
 		return MaxImport
+	case Once{}.number():
+		return MaxImport + OnceOverhead
 	}
 	return MaxCommand
 }

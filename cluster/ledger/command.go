@@ -249,9 +249,26 @@ type (
 	}
 )
 
+// Once is a command that its node may send again and again, for want of an
+// answer: it is judged once, and every repetition gets the first result. A node
+// numbers its commands 1, 2, 3… in each of its runs. What it says to be settled
+// is forgotten, and refused if it comes all the same (Void).
+type Once struct {
+	Node    string `msgpack:"d"`
+	Run     uint64 `msgpack:"r"` // higher than those of the node's earlier runs
+	Seq     uint64 `msgpack:"s"`
+	Open    uint64 `msgpack:"o"` // the lowest that the node may still send
+	Command []byte `msgpack:"c"` // as Encode writes it; no Once
+
+	within Command // what Command holds
+	damage error   // why that cannot be read
+}
+
 // Result is what Apply answers to a command, on every node the same.
 type Result struct {
 	Index uint64     `msgpack:"i"`           // log index of the command
 	Err   *fax.Error `msgpack:"e,omitempty"` // why it was refused; nothing changed then
 	Job   *fax.Job   `msgpack:"j,omitempty"` // the job a job command was about
+	Void  Void       `msgpack:"v,omitempty"` // why a Once was not even judged; Err says it for people
+	Run   uint64     `msgpack:"r,omitempty"` // see VoidEarlierRun
 }

@@ -32,11 +32,14 @@ const (
 	inRemoved  bucket = "removed"  // fingerprint -> Removed
 	inImports  bucket = "imports"  // node, 0, era -> number of its next command, landed when ashore
 	inAlone    bucket = "alone"    // node, 0, id of a job that it alone may dial -> nothing
+
+	inProposers bucket = "proposers" // node -> proposer
+	inOnce      bucket = "once"      // node, 0, sequence -> Result
 )
 
 // buckets lists them all, as Open makes them.
 var buckets = [...]bucket{inMeta, inAccounts, inNodes, inTokens, inRules, inRoutes, inEnded,
-	inEndings, inJobs, inQueue, inReceived, inDrawers, inEvents, inEventSeq, inActivity, inDocs, inImports, inAlone, inRemoved}
+	inEndings, inJobs, inQueue, inReceived, inDrawers, inEvents, inEventSeq, inActivity, inDocs, inImports, inAlone, inRemoved, inProposers, inOnce}
 
 // Keys of the meta bucket.
 const (
@@ -46,6 +49,8 @@ const (
 	keyActivity = "activity" // u64 seq of the last activity, 32 octets of its chain value
 	keyEnded    = "ended"    // u64: how many ended sessions are kept
 	keyEra      = "era"      // u64: how many times the cluster has been recovered
+
+	keyProposers = "proposers" // u64: how many proposers are remembered
 )
 
 // draft is what one command reads and is about to change. Nothing reaches the

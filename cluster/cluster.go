@@ -90,6 +90,7 @@ type Cluster struct {
 	seen      contacts
 	renewing  renewing
 	leaving   leaving
+	numbers   numbering
 	fed       fed
 	gossip    *gossip.Gossip
 	documents documents
@@ -184,6 +185,7 @@ func Open(ctx context.Context, opt Options) (_ *Cluster, err error) {
 	c.life.work.Go(c.renewInTime)
 	c.life.work.Go(c.tellGone)
 	c.life.work.Go(c.serveFeeds)
+	c.life.work.Go(c.serveBackups)
 	c.life.work.Go(c.followFeed)
 	c.life.work.Go(c.attend)
 	c.life.work.Go(c.seeToVoters)
@@ -219,6 +221,11 @@ func (c *Cluster) openStores(dir string) (err error) {
 		return err
 	}
 	c.life.opened(c.ledger.Close)
+	run, err := c.ledger.RunOf(c.id.Name)
+	if err != nil {
+		return err
+	}
+	c.numbers.begin(run)
 	if n, err := c.ledger.Node(c.id.Name); err == nil && !c.id.Holds(n.Fingerprint) {
 		return fax.Errorf(fax.Conflict, "in this cluster the name %q belongs to another key; %s is not, or no longer, that node's directory", c.id.Name, c.opt.Dir)
 	}

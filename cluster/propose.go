@@ -14,8 +14,10 @@ import (
 
 // Limits of a proposal.
 const (
-	ProposeTime  = 10 * time.Second // through an election, at most
-	electionStep = 50 * time.Millisecond
+	ProposeTime  = 10 * time.Second      // through an election, at most
+	tryTime      = 3 * time.Second       // for one answer; then it is sent again
+	firstStep    = 2 * time.Millisecond  // before the second try; twice as long before each further one
+	electionStep = 50 * time.Millisecond // at most
 )
 
 const methodPropose = "propose"
@@ -32,9 +34,11 @@ var errOutcome = errors.New("whether the change was made is not known")
 
 // Propose has a command applied by all nodes, by way of the leader, and
 // returns when this node's ledger shows it. A command that the ledger refuses
-// gives the refusal, with its kind. Unavailable means that there is no majority
-// to ask, or that the answer got lost; the text says which. A command is
-// proposed again after a lost answer only if a repetition does no harm.
+// gives the refusal, with its kind. It is sent until there is an answer, and
+// taken once all the same (ledger.Once). Unavailable means that there was no
+// majority to ask, or no answer before ctx ended or ProposeTime was over; the
+// text says which. A command that was given up is not taken any more once this
+// node's next one is.
 //
 // A node that is cut off takes alone what it may, and refuses the rest.
 func (c *Cluster) Propose(ctx context.Context, cmd ledger.Command) (ledger.Result, error) {
@@ -61,8 +65,8 @@ func (c *Cluster) agreeOr(ctx context.Context, cmd ledger.Command, alone bool) (
 	}
 	ctx, cancel := context.WithTimeout(ctx, ProposeTime)
 	defer cancel()
-	p := proposal{cmd: cmd, data: data, repeatable: repeatable(cmd), alone: alone}
-	res, err := c.proposeUntil(ctx, &p)
+	p := proposal{cmd: cmd, data: data, alone: alone}
+	res, err := c.proposeNumbered(ctx, &p)
 	if p.taken || err != nil {
 		return res, err
 	}
@@ -77,30 +81,45 @@ func (c *Cluster) agreeOr(ctx context.Context, cmd ledger.Command, alone bool) (
 
 // proposal is a command on its way to be agreed on.
 type proposal struct {
-	cmd        ledger.Command
-	data       []byte
-	repeatable bool
-	alone      bool // this node may take it alone
-	unsure     bool // a try had no answer
-	taken      bool // alone
+	cmd    ledger.Command
+	data   []byte
+	alone  bool // this node may take it alone
+	unsure bool // a try had no answer
+	taken  bool // alone
 }
 
-// proposeUntil tries until there is an answer, ctx ends, or another try could
-// do harm.
-func (c *Cluster) proposeUntil(ctx context.Context, p *proposal) (ledger.Result, error) {
-	hint := ""
+// proposeNumbered gives a command its number and has it proposed. Only a clock
+// that was set back while this node was down makes its run one of the past:
+// then it begins another.
+func (c *Cluster) proposeNumbered(ctx context.Context, p *proposal) (ledger.Result, error) {
 	for {
-		res, leader, err := c.proposeOnce(ctx, p.data, p.repeatable, hint)
-		if errors.Is(err, errOutcome) {
+		n, err := c.numbers.next(ctx)
+		if err != nil {
+			return ledger.Result{}, err
+		}
+		res, err := c.proposeUntil(ctx, p, n)
+		c.numbers.settle(n)
+		if err != nil || res.Void != ledger.VoidEarlierRun || p.unsure {
+			return res, err
+		}
+		c.numbers.begin(res.Run)
+	}
+}
+
+// proposeUntil tries until there is an answer or ctx ends.
+func (c *Cluster) proposeUntil(ctx context.Context, p *proposal, n number) (ledger.Result, error) {
+	data, err := ledger.Encode(ledger.Once{Node: c.id.Name, Run: n.run, Seq: n.seq, Open: n.low, Command: p.data})
+	if err != nil {
+		return ledger.Result{}, err
+	}
+	hint := ""
+	for step := firstStep; ; step = min(2*step, electionStep) {
+		res, leader, err := c.proposeOnce(ctx, data, hint)
+		switch {
+		case errors.Is(err, errOutcome):
 			p.unsure = true
 			c.remember(p.cmd)
-		}
-		switch {
-		case err == nil:
-			return res, nil
-		case errors.Is(err, errOutcome) && !p.repeatable:
-			return res, fax.Errorf(fax.Unavailable, "the leader has changed or could not be reached meanwhile; look whether the change was made before trying again")
-		case !errors.Is(err, errOutcome) && !errors.Is(err, errNoLeader):
+		case err == nil || !errors.Is(err, errNoLeader):
 			return res, err
 		}
 		hint = leader
@@ -113,17 +132,28 @@ func (c *Cluster) proposeUntil(ctx context.Context, p *proposal) (ledger.Result,
 				return res, err
 			}
 		}
-		if pause(ctx, electionStep) != nil {
-			return res, fax.Errorf(fax.Unavailable, "there is no majority of nodes to agree; node %s has tried and goes on alone: %v", c.id.Name, err)
+		if pause(ctx, step) != nil {
+			return res, c.givenUp(p, err)
 		}
 	}
+}
+
+// givenUp says in words for people what is known of a command without an
+// answer.
+func (c *Cluster) givenUp(p *proposal, err error) error {
+	if p.unsure {
+		return fax.Errorf(fax.Unavailable, "the leader could not be reached for its answer; look whether the change was made before trying again")
+	}
+	return fax.Errorf(fax.Unavailable, "there is no majority of nodes to agree; node %s has tried and goes on alone: %v", c.id.Name, err)
 }
 
 // errNoLeader means that the command has not been applied and will not be.
 var errNoLeader = errors.New("there is no leader now")
 
 // proposeOnce makes one try: here if this node leads, else at the leader.
-func (c *Cluster) proposeOnce(ctx context.Context, data []byte, repeatable bool, hint string) (res ledger.Result, leader string, err error) {
+func (c *Cluster) proposeOnce(ctx context.Context, data []byte, hint string) (res ledger.Result, leader string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, tryTime)
+	defer cancel()
 	if c.raft.IsLeader() {
 		return c.proposeHere(ctx, data)
 	}
@@ -133,11 +163,7 @@ func (c *Cluster) proposeOnce(ctx context.Context, data []byte, repeatable bool,
 	if leader == "" || leader == c.id.Name {
 		return res, "", errNoLeader
 	}
-	call := c.client.CallOnce
-	if repeatable {
-		call = c.client.Call
-	}
-	answer, err := call(ctx, leader, methodPropose, data)
+	answer, err := c.client.Call(ctx, leader, methodPropose, data)
 	switch {
 	case errors.Is(err, peer.ErrUnsent):
 		return res, "", fmt.Errorf("%w: %w", errNoLeader, err)
@@ -177,8 +203,12 @@ func (c *Cluster) proposeHere(ctx context.Context, data []byte) (res ledger.Resu
 	return res, "", err
 }
 
-// handlePropose answers another node's proposal.
+// handlePropose answers another node's proposal, which has a number of that
+// node: without one it might be taken twice.
 func (c *Cluster) handlePropose(ctx context.Context, from string, data []byte) ([]byte, error) {
+	if by, numbered := ledger.ProposerOf(data); !numbered || by != from {
+		return nil, fax.Errorf(fax.Invalid, "the command that %s proposes has no number of that node", from)
+	}
 	res, leader, err := c.proposeHere(ctx, data)
 	switch {
 	case errors.Is(err, errNoLeader):
@@ -211,16 +241,4 @@ func (c *Cluster) caughtUp(ctx context.Context, index uint64) error {
 			return c.life.ctx.Err()
 		}
 	}
-}
-
-// repeatable says whether applying a command a second time, right after the
-// first, changes nothing and gives the same answer.
-func repeatable(cmd ledger.Command) bool {
-	switch cmd.(type) {
-	case ledger.SetRights, ledger.PutNode, ledger.PutToken, ledger.SpendToken, ledger.PutDialRule, ledger.PutRoute,
-		ledger.Submit, ledger.Progress, ledger.Finish, ledger.Receive, ledger.AssignFax, ledger.EndSession,
-		ledger.Import, ledger.Ashore:
-		return true
-	}
-	return false
 }

@@ -173,7 +173,7 @@ func (n *Node) openNotifier(p *parts) {
 func (n *Node) openDesk(cfg Config, p *parts) (err error) {
 	n.desk, err = desk.Open(desk.Config{
 		Node: n.cluster.Name(), ClusterID: n.cluster.ID(), SessionKey: n.cluster.SessionKey(), Certificate: n.cluster.Certificate, Dir: cfg.Cluster.Dir,
-		Ledger: n.cluster.Ledger(), Cluster: p, Blobs: blobs{p}, Notifier: n.notifier, Convert: convert, Log: n.log,
+		Ledger: n.cluster.Ledger(), Cluster: p, Blobs: blobs{p}, Notifier: n.notifier, Ready: ready, Convert: convert, Log: n.log,
 	})
 	if err != nil {
 		return fmt.Errorf("open the desk: %w", err)

@@ -303,6 +303,11 @@ func (d *document) Close() error {
 	return err
 }
 
+// ready reports whether a document is a fax already.
+func ready(ctx context.Context, src io.ReaderAt, size int64) (pages int, is bool, err error) {
+	return imaging.Ready(ctx, src, size, imaging.Options{})
+}
+
 // convert says in words for people what is wrong with a document.
 func convert(ctx context.Context, src io.ReaderAt, size int64, name string, out io.Writer) (int, error) {
 	info, err := imaging.Convert(ctx, src, size, name, out, imaging.Options{})

@@ -3,7 +3,7 @@ package wire
 // CmdUpload hands in a document. The node answers Uploaded with More, the
 // client sends DATA, never more than Window ahead of the node's last WINDOW,
 // and with End the 32 octets of the document's SHA-256 as payload. Then the
-// node answers Uploaded once more, when the document is durable.
+// node answers Uploaded once more, when it has all of the document.
 const CmdUpload = "upload"
 
 // Upload announces a document.

@@ -70,6 +70,9 @@ type Config struct {
 	Cluster     Cluster
 	Blobs       Blobs
 	Notifier    Notifier
+	// Ready reports whether a document handed in is a fax already, of so many
+	// pages.
+	Ready func(ctx context.Context, src io.ReaderAt, size int64) (pages int, is bool, err error)
 	// Convert makes the TIFF-F of a document handed in and counts its pages.
 	Convert func(ctx context.Context, src io.ReaderAt, size int64, name string, out io.Writer) (pages int, err error)
 	Log     *slog.Logger
@@ -85,6 +88,7 @@ type Desk struct {
 
 	departures *departures
 
+	looking    chan struct{} // a slot for each document that is looked at
 	converting chan struct{} // a slot for each conversion
 }
 
@@ -102,7 +106,7 @@ func Open(cfg Config) (*Desk, error) {
 		return nil, fmt.Errorf("open the directory for uploads: %w", err)
 	}
 	d := &Desk{cfg: cfg, hashes: hashes, wrong: newWrongs(), uploads: uploads,
-		converting: make(chan struct{}, MaxConverting)}
+		looking: make(chan struct{}, MaxLooking), converting: make(chan struct{}, MaxConverting)}
 	d.here = newAttendance(d.absent)
 	kept, err := cfg.Cluster.Kept()
 	if err != nil {

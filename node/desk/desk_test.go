@@ -145,7 +145,7 @@ func setUp(t *testing.T) (*Desk, *world) {
 func (w *world) desk(node string) *Desk {
 	w.t.Helper()
 	d, err := Open(Config{Node: node, ClusterID: "c1", SessionKey: bytes.Repeat([]byte("k"), 32), Dir: w.t.TempDir(), Ledger: w.ledger,
-		Cluster: w, Blobs: w, Notifier: w, Convert: convert, Log: quiet})
+		Cluster: w, Blobs: w, Notifier: w, Ready: ready, Convert: convert, Log: quiet})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -180,6 +180,15 @@ func (w *world) Kept() ([]ledger.Command, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.kept), nil
+}
+
+// ready takes documents that begin with FAX as faxes of three pages.
+func ready(_ context.Context, src io.ReaderAt, size int64) (int, bool, error) {
+	data, err := io.ReadAll(io.NewSectionReader(src, 0, size))
+	if err != nil || !bytes.HasPrefix(data, []byte("FAX")) {
+		return 0, false, err
+	}
+	return 3, true, nil
 }
 
 // convert takes documents that begin with PAGE as one page.

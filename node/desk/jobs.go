@@ -22,6 +22,10 @@ const MaxList = ledger.MaxList
 // several hundred MiB.
 const MaxConverting = 2
 
+// MaxLooking is how many documents are looked at at a time for whether they are
+// a fax already: a page takes some 100 MiB at most, a common one 1 MiB.
+const MaxLooking = 4
+
 // minPrefix is how much of an id has to be given at least.
 const minPrefix = 4
 
@@ -40,7 +44,7 @@ func (d *Desk) Submit(ctx context.Context, s fax.Session, o fax.Order) (fax.Job,
 	if j, err := d.cfg.Ledger.JobOf(a.Name, o.ID); err == nil {
 		return j, nil
 	}
-	src, size, err := d.uploads.open(s.ID, o.Upload)
+	src, err := d.uploads.open(s.ID, o.Upload)
 	if err != nil {
 		return fax.Job{}, err
 	}
@@ -51,16 +55,11 @@ func (d *Desk) Submit(ctx context.Context, s fax.Session, o fax.Order) (fax.Job,
 			d.uploads.finish(o.Upload)
 		}
 	}()
-	// Converted first: a document that is refused must not stay in the store.
-	pages, err := d.convert(ctx, src, size, o.Title)
+	source, pages, err := d.store(ctx, src, o.Title)
 	if err != nil {
 		var refused *fax.Error
 		over = errors.As(err, &refused)
 		return fax.Job{}, err
-	}
-	source, err := d.cfg.Blobs.Put(ctx, io.NewSectionReader(src, 0, size))
-	if err != nil {
-		return fax.Job{}, fmt.Errorf("store the document: %w", err)
 	}
 	at := now()
 	r, err := d.propose(ctx, ledger.Submit{Again: o.Again, Job: fax.Job{ID: o.ID, Owner: a.Name, Number: o.Number, Title: o.Title,
@@ -86,21 +85,52 @@ func checkOrder(o fax.Order) error {
 	return fax.CheckNumber(o.Number)
 }
 
+// store puts a document and its fax pages into the store. A document that is a
+// fax already is its own pages.
+func (d *Desk) store(ctx context.Context, src *handedIn, name string) (source, pages fax.Document, err error) {
+	n, is, err := d.look(ctx, src, src.size)
+	if err != nil {
+		return source, pages, err
+	}
+	if !is { // first: a document that is refused must not stay in the store
+		if pages, err = d.convert(ctx, src, src.size, name); err != nil {
+			return source, pages, err
+		}
+	}
+	source, err = d.cfg.Blobs.Put(ctx, io.NewSectionReader(src, 0, src.size))
+	if err != nil {
+		return source, pages, fmt.Errorf("store the document: %w", err)
+	}
+	if source.Hash != src.hash {
+		return source, pages, fax.Errorf(fax.Invalid, "the document was damaged on the disk of node %s; hand it in again", d.cfg.Node)
+	}
+	if is {
+		pages = source
+		pages.Pages = n
+	}
+	return source, pages, nil
+}
+
+// look reports whether a document is a fax already.
+func (d *Desk) look(ctx context.Context, src io.ReaderAt, size int64) (pages int, is bool, err error) {
+	select {
+	case d.looking <- struct{}{}:
+		defer func() { <-d.looking }()
+	case <-ctx.Done():
+		return 0, false, ctx.Err()
+	}
+	return d.cfg.Ready(ctx, src, size)
+}
+
 // convert makes the TIFF-F and stores it.
 func (d *Desk) convert(ctx context.Context, src io.ReaderAt, size int64, name string) (fax.Document, error) {
-	select {
-	case d.converting <- struct{}{}:
-		defer func() { <-d.converting }()
-	case <-ctx.Done():
-		return fax.Document{}, ctx.Err()
-	}
 	out, err := os.CreateTemp(d.uploads.dir, "converted-*")
 	if err != nil {
 		return fax.Document{}, fmt.Errorf("make a file for the converted document: %w", err)
 	}
 	defer os.Remove(out.Name())
 	defer out.Close()
-	pages, err := d.cfg.Convert(ctx, src, size, filepath.Base(name), out)
+	pages, err := d.convertTo(ctx, out, src, size, name)
 	if err != nil {
 		return fax.Document{}, err
 	}
@@ -113,6 +143,17 @@ func (d *Desk) convert(ctx context.Context, src io.ReaderAt, size int64, name st
 	}
 	doc.Pages = pages
 	return doc, nil
+}
+
+// convertTo holds its slot no longer than the memory is needed.
+func (d *Desk) convertTo(ctx context.Context, out io.Writer, src io.ReaderAt, size int64, name string) (pages int, err error) {
+	select {
+	case d.converting <- struct{}{}:
+		defer func() { <-d.converting }()
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	return d.cfg.Convert(ctx, src, size, filepath.Base(name), out)
 }
 
 // drawerStates are the states of the jobs in a drawer.

@@ -164,20 +164,27 @@ func (u *uploads) close() {
 	}
 }
 
-// open opens a finished upload of a session. The file is independent of the
-// upload's own life.
-func (u *uploads) open(session, id string) (*os.File, int64, error) {
+// handedIn is the file of a finished upload, independent of the upload's own
+// life.
+type handedIn struct {
+	*os.File
+	size int64
+	hash string // that the client gave, and the octets had when they came
+}
+
+// open opens a finished upload of a session.
+func (u *uploads) open(session, id string) (*handedIn, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	up := u.all[id]
 	if up == nil || up.session != session || !up.done {
-		return nil, 0, fax.Errorf(fax.NotFound, "there is no finished upload %.80q; hand the document in again", id)
+		return nil, fax.Errorf(fax.NotFound, "there is no finished upload %.80q; hand the document in again", id)
 	}
 	f, err := os.Open(up.file.Name())
 	if err != nil {
-		return nil, 0, fmt.Errorf("open an upload: %w", err)
+		return nil, fmt.Errorf("open an upload: %w", err)
 	}
-	return f, up.written, nil
+	return &handedIn{f, up.written, hex.EncodeToString(up.sum.Sum(nil))}, nil
 }
 
 // ID names the upload in an order.
@@ -226,8 +233,9 @@ func (u *uploads) reserve(up *Upload, n int64) error {
 	return nil
 }
 
-// Commit ends an upload whose octets hash to sum, hexadecimal SHA-256, and
-// makes them durable.
+// Commit ends an upload whose octets hash to sum, hexadecimal SHA-256. Nothing
+// is flushed: an upload does not outlive the process, and what is made of it is
+// in the store before its order is acknowledged.
 func (up *Upload) Commit(_ context.Context, sum string) error {
 	switch {
 	case up.written == 0:
@@ -236,10 +244,6 @@ func (up *Upload) Commit(_ context.Context, sum string) error {
 		return fax.Errorf(fax.Invalid, "the document has %d octets, but %d were announced; hand it in again", up.written, up.size)
 	case hex.EncodeToString(up.sum.Sum(nil)) != sum:
 		return fax.Errorf(fax.Invalid, "the document was damaged on its way; hand it in again")
-	}
-	if err := up.file.Sync(); err != nil {
-		up.Abort() // the next sync might say that all is well
-		return fmt.Errorf("sync an upload: %w", err)
 	}
 	up.owner.mu.Lock()
 	defer up.owner.mu.Unlock()

@@ -56,16 +56,13 @@ type Info struct {
 // picture takes up to 16 octets of memory for each of its pixels; how many
 // conversions run at a time is the caller's to limit.
 func Convert(ctx context.Context, src io.ReaderAt, size int64, name string, out io.Writer, opt Options) (Info, error) {
-	switch opt.Resolution {
-	case t4.Resolution{}:
-		opt.Resolution = t4.Fine
-	case t4.Standard, t4.Fine, t4.Superfine:
-	default:
-		return Info{}, fmt.Errorf("imaging: pages cannot be made at %d x %d pels/inch", opt.Resolution.X, opt.Resolution.Y)
+	res, err := opt.resolution()
+	if err != nil {
+		return Info{}, err
 	}
 	doc := &document{ctx: ctx, src: src, size: size}
 	pages := &pageWriter{ctx: ctx, w: tiff.NewWriter(out, tiff.Options{})}
-	info, err := doc.convert(pages, opt.Resolution)
+	info, err := doc.convert(pages, res)
 	if doc.err != nil {
 		err = doc.err // what a decoder made of it does not matter
 	}
@@ -77,6 +74,17 @@ func Convert(ctx context.Context, src io.ReaderAt, size int64, name string, out 
 	}
 	info.Pages = pages.n
 	return info, nil
+}
+
+// resolution is that asked for, if it is one of Group 3.
+func (o Options) resolution() (t4.Resolution, error) {
+	switch o.Resolution {
+	case t4.Resolution{}:
+		return t4.Fine, nil
+	case t4.Standard, t4.Fine, t4.Superfine:
+		return o.Resolution, nil
+	}
+	return t4.Resolution{}, fmt.Errorf("imaging: pages cannot be made at %d x %d pels/inch", o.Resolution.X, o.Resolution.Y)
 }
 
 // document is the source, and remembers why it could not be read.

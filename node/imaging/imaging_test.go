@@ -401,6 +401,10 @@ func FuzzConvert(f *testing.F) {
 	f.Add(encodeTIFF(f, t4.Fine, noise(1, 40, 3), noise(2, Width, 2)))
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		_, _, err := convert(t, doc, t4.Standard)
+		opt := Options{Resolution: t4.Standard}
+		if _, ready, _ := Ready(t.Context(), bytes.NewReader(doc), int64(len(doc)), opt); ready && err != nil {
+			t.Fatal("ready, but:", err)
+		}
 		if err != nil && !errors.Is(err, ErrUnsupported) && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrTooLarge) {
 			t.Fatal(err)
 		}

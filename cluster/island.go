@@ -11,6 +11,7 @@ import (
 	"github.com/faxmesh/faxmesh/clientlib/fax"
 	"github.com/faxmesh/faxmesh/cluster/diary"
 	"github.com/faxmesh/faxmesh/cluster/ledger"
+	"github.com/faxmesh/faxmesh/cluster/room"
 )
 
 // A node that has heard of no leader for IslandAfter is an island. It takes
@@ -281,7 +282,7 @@ func (c *Cluster) alone(cmd ledger.Command, unsure bool) (ledger.Result, error) 
 	case errors.Is(err, diary.ErrFull):
 		return r, fax.Errorf(fax.Busy, "node %s: %v; restore the link to the other servers", c.id.Name, err)
 	case err != nil:
-		return r, err
+		return r, room.Explain(c.id.Name, err)
 	case r.Err != nil:
 		return r, r.Err
 	}
@@ -327,7 +328,7 @@ func (c *Cluster) Keep(cmd ledger.Command) error {
 		return err
 	}
 	if err := c.island.kept.Append(data, happened(cmd)); err != nil {
-		return err
+		return room.Explain(c.id.Name, err)
 	}
 	select {
 	case c.island.bell <- struct{}{}:

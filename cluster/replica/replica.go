@@ -125,11 +125,8 @@ func (r *Replica) Put(ctx context.Context, content io.Reader) (doc fax.Document,
 	if errors.Is(err, blob.ErrTooLarge) {
 		return doc, 0, fax.Errorf(fax.TooLarge, "the document is too large; at most %d MiB are allowed", blob.MaxSize>>20)
 	}
-	if room.IsFull(err) {
-		return doc, 0, fmt.Errorf("%w (%w)", fax.Errorf(fax.Full, "the disk of node %s is full; log in at another node, or ask the administrator to make room on it", r.cfg.Name), err)
-	}
 	if err != nil {
-		return doc, 0, err
+		return doc, 0, room.Explain(r.cfg.Name, err)
 	}
 	copies = 1 + r.spread(ctx, doc, r.cfg.Copies-1, r.cfg.Others(), nil)
 	r.owe(doc.Hash, copies < r.cfg.Copies)

@@ -8,6 +8,7 @@ package room
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -95,6 +96,19 @@ func (l Limits) Next(before Level, u Usage) Level {
 // IsFull says whether an error comes from a full disk.
 func IsFull(err error) bool { return isFull(err) }
 
+// Explain makes of an error that comes from a node's full disk one for people,
+// of the kind fax.Full. Others stay as they are.
+func Explain(node string, err error) error {
+	if !IsFull(err) {
+		return err
+	}
+	return fmt.Errorf("%w (%w)", full(node), err)
+}
+
+func full(node string) error {
+	return fax.Errorf(fax.Full, "the disk of node %s is full; log in at another node, or ask the administrator to make room on it", node)
+}
+
 // watchEvery is how often the disk is looked at.
 const watchEvery = 10 * time.Second
 
@@ -175,6 +189,19 @@ func (r *Room) Now() (Level, Usage) {
 	return r.cfg.Limits.Level(u), u
 }
 
+// Part is how much of the disk, or of the quota if that is nearer to its end,
+// is used, in hundredths; 0 if it is not known.
+func (l Limits) Part(u Usage) int {
+	part := 0.0
+	if u.Total > 0 {
+		part = float64(u.Total-u.Free) / float64(u.Total)
+	}
+	if l.Quota > 0 {
+		part = max(part, float64(u.Used)/float64(l.Quota))
+	}
+	return int(min(max(part, 0), 1) * 100)
+}
+
 // usage asks the disk. One that does not say counts as having room: then a full
 // disk is noticed by the write that fails.
 func (r *Room) usage() Usage {
@@ -202,5 +229,5 @@ func (r *Room) Admit(octets int64) error {
 	if r.cfg.Limits.Level(u) < Full {
 		return nil
 	}
-	return fax.Errorf(fax.Full, "the disk of node %s is full; log in at another node, or ask the administrator to make room on it", r.cfg.Node)
+	return full(r.cfg.Node)
 }

@@ -3,9 +3,12 @@ package room
 import (
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -130,5 +133,36 @@ func TestIsFull(t *testing.T) {
 	}
 	if IsFull(syscall.EIO) || IsFull(nil) {
 		t.Error("every error is a full disk")
+	}
+}
+
+// What a full disk refuses is told with what to do; other errors stay.
+func TestExplain(t *testing.T) {
+	full := &fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}
+	if err := Explain("north", fmt.Errorf("store: %w", full)); fax.KindOf(err) != fax.Full || !strings.Contains(err.Error(), "log in at another node") || !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("%v", err)
+	}
+	for _, err := range []error{nil, io.EOF} {
+		if got := Explain("north", err); got != err {
+			t.Errorf("%v became %v", err, got)
+		}
+	}
+}
+
+func TestPart(t *testing.T) {
+	for _, c := range []struct {
+		limits Limits
+		usage  Usage
+		want   int
+	}{
+		{Limits{}, Usage{Free: 25, Total: 100}, 75},
+		{Limits{}, Usage{}, 0},
+		{Limits{Quota: 50}, Usage{Used: 45, Free: 90, Total: 100}, 90},
+		{Limits{Quota: 50}, Usage{Used: 80}, 100},
+		{Limits{}, Usage{Free: 200, Total: 100}, 0},
+	} {
+		if got := c.limits.Part(c.usage); got != c.want {
+			t.Errorf("%+v of %+v: %d, want %d", c.usage, c.limits, got, c.want)
+		}
 	}
 }

@@ -28,7 +28,8 @@ type facts struct {
 // found is what a node shows and has.
 type found struct {
 	jobs        map[string]fax.Job
-	received    map[mark]int // readable, with the right hash; how often
+	news        map[string][]fax.Event // by account, as far back as they are kept
+	received    map[mark]int           // readable, with the right hash; how often
 	accounts    []string
 	trouble     []string // what could not be read
 	applied     uint64
@@ -72,6 +73,7 @@ func judge(f facts) verdict {
 	checkReceived(&v, f)
 	checkOneDialAtATime(&v, f)
 	checkAttempts(&v, f)
+	checkNews(&v, f)
 	checkRefused(&v, f)
 	checkAgreement(&v, f)
 	checkProcesses(&v, f)

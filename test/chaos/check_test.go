@@ -32,7 +32,9 @@ func good() facts {
 	}
 	for _, name := range []string{"n1", "n2", "n3"} {
 		f.nodes[name] = &found{
-			jobs:     map[string]fax.Job{"j1": {ID: "j1", State: fax.Done, Confirmed: 2}},
+			jobs: map[string]fax.Job{"j1": {ID: "j1", State: fax.Done, Confirmed: 2}},
+			news: map[string][]fax.Event{"clerk": {{Seq: 4, Kind: fax.EventQueued, Fax: "j1"}, {Seq: 5, Kind: fax.EventPage, Fax: "j1", Page: 1},
+				{Seq: 6, Kind: fax.EventSent, Fax: "j1"}}},
 			received: map[mark]int{{9, 0}: 1},
 			accounts: []string{"admin"},
 			applied:  40, chain: "c", digest: "d",
@@ -81,6 +83,13 @@ func TestEveryCheckCanFail(t *testing.T) {
 		{"two calls at once", func(f *facts) { f.calls[0].Ended, f.calls[0].To = "OK", 6*second }, false, false, "ran at the same time"},
 		{"two faxes in a call", func(f *facts) { f.calls[1].Confirmed[1] = mark{8, 0} }, true, false, "pages of fax 7 and of 8"},
 		{"an attempt given twice", func(f *facts) { f.assigned[1].Attempt, f.assigned[1].Leader = 1, "n3" }, false, false, "attempt 1 of job j1 was given to n2 by n1 and to n2 by n3"},
+		{"news are missing", func(f *facts) { f.nodes["n2"].news["clerk"][2].Seq = 7 }, false, false, "at n2 event 7 of clerk follows 5"},
+		{"news come twice", func(f *facts) {
+			n := f.nodes["n2"].news
+			n["clerk"] = append(n["clerk"], n["clerk"][1])
+			n["clerk"][3].Seq = 7
+		}, false, false, "clerk is told twice of page of j1"},
+		{"the clerk is not told", func(f *facts) { f.nodes["n3"].news["clerk"] = f.nodes["n3"].news["clerk"][:2] }, false, false, "at n3 job j1 is sent and was told to be sent 0 times"},
 		{"a refused account", func(f *facts) { f.nodes["n2"].accounts = append(f.nodes["n2"].accounts, "forbidden") }, false, false, "has the account forbidden"},
 		{"another chain", func(f *facts) { f.nodes["n2"].chain = "x" }, false, false, "the ledgers differ"},
 		{"another place", func(f *facts) { f.nodes["n2"].applied = 39 }, false, false, "the ledgers differ"},

@@ -201,6 +201,9 @@ func readLedger(path string, f *found) error {
 	f.applied, chain = l.Applied()
 	f.chain = hex.EncodeToString(chain[:])
 	_, f.activity = ledger.VerifyActivity(l.WholeActivity())
+	if f.news, err = readNews(l); err != nil {
+		return err
+	}
 	f.digest, err = digest(path)
 	return err
 }

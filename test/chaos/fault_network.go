@@ -13,6 +13,10 @@ const (
 	cutLeast = 500 * time.Millisecond
 	cutMost  = 10 * time.Second
 	flapTime = time.Second
+
+	// A node is an island after eight seconds without a leader (cluster).
+	islandLeast = 11 * time.Second
+	islandMost  = 25 * time.Second
 )
 
 // networkFaults are those of rows 3 to 5.
@@ -30,8 +34,13 @@ func networkFaults() []fault {
 			return s.split(s.nodes[:few], s.nodes[few:], cutMost)
 		}},
 		{3, "ring", 2, ring},
-		{3, "one-way", 3, oneWay},
+		{3, "one-way", 3, func(_ context.Context, s *stage) (string, error) { return s.oneWay(cutLeast, cutMost) }},
 		{3, "flap", 2, flap},
+		{3, "island", 2, func(_ context.Context, s *stage) (string, error) {
+			n := s.any()
+			return s.splitFor([]*node{n}, without(s.nodes, n), islandLeast, islandMost)
+		}},
+		{3, "one-way-island", 2, func(_ context.Context, s *stage) (string, error) { return s.oneWay(islandLeast, islandMost) }},
 		{4, "bad-line", 3, badLine},
 		{5, "no-udp", 2, func(_ context.Context, s *stage) (string, error) {
 			return s.everywhere(func(c *condition) { c.noUDP = true }, "UDP")
@@ -66,9 +75,13 @@ func cut(c *condition) { c.cut = true }
 
 // split parts two groups from each other for a while. Clients reach both.
 func (s *stage) split(some, others []*node, most time.Duration) (string, error) {
+	return s.splitFor(some, others, cutLeast, most)
+}
+
+func (s *stage) splitFor(some, others []*node, least, most time.Duration) (string, error) {
 	s.links(some, others, cut)
 	s.links(others, some, cut)
-	lasted := s.between(cutLeast, most)
+	lasted := s.between(least, most)
 	time.Sleep(lasted)
 	s.wire.heal()
 	return fmt.Sprintf("%s from %s for %v", names(some), names(others), lasted.Round(time.Millisecond)), nil
@@ -96,7 +109,7 @@ func ring(_ context.Context, s *stage) (string, error) {
 }
 
 // oneWay cuts what one node says to the others, or what they say to it.
-func oneWay(_ context.Context, s *stage) (string, error) {
+func (s *stage) oneWay(least, most time.Duration) (string, error) {
 	n := s.any()
 	what := n.name + " is not heard"
 	if s.chance.IntN(2) == 0 {
@@ -105,7 +118,7 @@ func oneWay(_ context.Context, s *stage) (string, error) {
 		s.links(without(s.nodes, n), []*node{n}, cut)
 		what = n.name + " hears nothing"
 	}
-	lasted := s.between(cutLeast, cutMost)
+	lasted := s.between(least, most)
 	time.Sleep(lasted)
 	s.wire.heal()
 	return fmt.Sprintf("%s for %v", what, lasted.Round(time.Millisecond)), nil

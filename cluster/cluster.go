@@ -57,6 +57,8 @@ type Options struct {
 
 	IslandAfter time.Duration // without a leader; DefaultIslandAfter if 0
 
+	machine func(consensus.StateMachine) consensus.StateMachine // what stands before the ledger in tests
+
 	Admin     string // Init: login name of the first administrator
 	AdminHash string // and the argon2id hash of the password, as a PHC string
 }
@@ -91,6 +93,7 @@ type Cluster struct {
 	renewing  renewing
 	leaving   leaving
 	numbers   numbering
+	fresh     rounds
 	fed       fed
 	gossip    *gossip.Gossip
 	documents documents
@@ -161,7 +164,7 @@ func Open(ctx context.Context, opt Options) (_ *Cluster, err error) {
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
 	opt.Logger = opt.Logger.With("node", id.Name)
-	c := &Cluster{opt: opt, id: id, seen: contacts{opened: time.Now()}}
+	c := &Cluster{opt: opt, id: id, seen: contacts{opened: time.Now()}, fresh: rounds{bell: make(chan struct{}, 1)}}
 	c.life.ctx, c.life.cancel = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {
@@ -192,6 +195,7 @@ func Open(ctx context.Context, opt Options) (_ *Cluster, err error) {
 	c.life.work.Go(c.keepPace)
 	c.life.work.Go(c.mindIsland)
 	c.life.work.Go(c.tellKept)
+	c.life.work.Go(c.keepFresh)
 	return c, ctx.Err()
 }
 
@@ -242,6 +246,14 @@ func (c *Cluster) openStores(dir string) (err error) {
 	return nil
 }
 
+// stateMachine is what commands are applied to: the ledger.
+func (c *Cluster) stateMachine() consensus.StateMachine {
+	if c.opt.machine == nil {
+		return consensus.OverLedger(c.ledger)
+	}
+	return c.opt.machine(consensus.OverLedger(c.ledger))
+}
+
 // openCarriers starts what connects this node with others.
 func (c *Cluster) openCarriers(dir string) (err error) {
 	c.client = peer.NewClient(func(ctx context.Context, node string) (net.Conn, error) {
@@ -249,7 +261,7 @@ func (c *Cluster) openCarriers(dir string) (err error) {
 	})
 	c.life.opened(c.client.Close)
 	c.raft, err = consensus.Open(consensus.Config{
-		Name: c.id.Name, Dir: filepath.Join(dir, raftDir), Machine: consensus.OverLedger(c.ledger), Stream: raftStream{c.port.mux}, Timeouts: c.opt.Timeouts, Logger: c.opt.Logger,
+		Name: c.id.Name, Dir: filepath.Join(dir, raftDir), Machine: c.stateMachine(), Stream: raftStream{c.port.mux}, Timeouts: c.opt.Timeouts, Logger: c.opt.Logger,
 	})
 	if err != nil {
 		return err
@@ -275,6 +287,7 @@ func (c *Cluster) openCarriers(dir string) (err error) {
 	c.server = peer.Serve(c.port.mux.Listener(peer.Request), c.opt.Logger)
 	c.life.opened(c.server.Close)
 	c.server.Handle(methodPropose, c.handlePropose)
+	c.server.Handle(methodFresh, c.handleFresh)
 	c.server.Handle(methodAttend, c.handleAttend)
 	c.server.Handle(methodEcho, c.handleEcho)
 	c.server.Handle(methodPosition, c.handlePosition)

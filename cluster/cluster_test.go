@@ -44,6 +44,8 @@ type town struct {
 	nodes map[string]*Cluster
 	dirs  map[string]string
 	log   io.Writer
+
+	alter func(*Options) // of a node that is about to be opened, if set
 }
 
 // found makes a cluster with its first node, north, open.
@@ -68,8 +70,12 @@ func (w *town) logger() *slog.Logger {
 
 func (w *town) open(name, listen string) *Cluster {
 	w.t.Helper()
-	c, err := Open(w.t.Context(), Options{Dir: w.dirs[name], Name: name, PeerListen: listen, ClientAddr: "127.0.0.1:7488", IslandAfter: 2500 * time.Millisecond,
-		Timeouts: consensus.Timeouts{Heartbeat: 1500 * time.Millisecond, Election: 1500 * time.Millisecond, Lease: 1500 * time.Millisecond}, Logger: w.logger()})
+	opt := Options{Dir: w.dirs[name], Name: name, PeerListen: listen, ClientAddr: "127.0.0.1:7488", IslandAfter: 2500 * time.Millisecond,
+		Timeouts: consensus.Timeouts{Heartbeat: 1500 * time.Millisecond, Election: 1500 * time.Millisecond, Lease: 1500 * time.Millisecond}, Logger: w.logger()}
+	if w.alter != nil {
+		w.alter(&opt)
+	}
+	c, err := Open(w.t.Context(), opt)
 	if err != nil {
 		w.t.Fatalf("open %s: %v", name, err)
 	}

@@ -1,7 +1,6 @@
 package consensus
 
 import (
-	"errors"
 	"fmt"
 	"io"
 
@@ -26,15 +25,20 @@ type StateMachine interface {
 	ApplyBatch([]Entry) ([][]byte, error)
 	// Applied is the index of the last entry applied, durably.
 	Applied() uint64
+	// Sync makes sure that all that is applied is durable, and says how far that
+	// is, and the hash over it.
+	Sync() (applied uint64, chain [32]byte, err error)
 	// Snapshot takes the state as it is now; commands go on meanwhile.
 	Snapshot() (Snapshot, error)
 	// Restore replaces the state by a snapshot, unless it is as far already.
 	Restore(io.Reader) error
 }
 
-// Snapshot is a state on its way to a file or another node.
+// Snapshot is a state on its way to another node.
 type Snapshot interface {
 	io.WriterTo
+	Size() int64     // octets that WriteTo writes
+	Applied() uint64 // the last entry that is in it
 	Release()
 }
 
@@ -81,6 +85,7 @@ func (o overLedger) ApplyBatch(entries []Entry) ([][]byte, error) {
 // is closed: what is durable stays where it was.
 type machine struct {
 	state    StateMachine
+	marks    *marks
 	guard    *guard
 	installs *installs
 }
@@ -126,33 +131,40 @@ func (m *machine) apply(entries []Entry) ([][]byte, error) {
 
 func (m *machine) Apply(l *raft.Log) any { return m.ApplyBatch([]*raft.Log{l})[0] }
 
+// Snapshot marks how far the state is on disk.
 func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
-	if err := m.guard.fence.err(); err != nil {
-		return nil, fmt.Errorf("no snapshot of a failed state: %w", err)
-	}
-	s, err := m.state.Snapshot()
+	var at marker
+	err := m.guard.do("flush the state", never, func() (err error) {
+		at.applied, at.chain, err = m.state.Sync()
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return persister{s}, nil
+	return at, nil
 }
 
 func (m *machine) Restore(r io.ReadCloser) error {
+	source := r
+	for {
+		outer, wrapped := source.(raft.ReadCloserWrapper)
+		if !wrapped {
+			break
+		}
+		source = outer.WrappedReadCloser()
+	}
+	if _, own := source.(*liveState); own {
+		return nil // it is this state that would replace itself
+	}
 	before := m.state.Applied()
-	if err := m.state.Restore(r); err != nil {
+	err := m.state.Restore(r)
+	if file, ok := source.(receivedState); ok && err == nil {
+		err = m.marks.settle(file.meta)
+	}
+	if err != nil {
 		m.guard.fence.fail(err)
 		return err
 	}
 	m.installs.installed(before, m.state.Applied())
 	return nil
-}
-
-// persister writes a Snapshot where raft keeps them.
-type persister struct{ Snapshot }
-
-func (p persister) Persist(sink raft.SnapshotSink) error {
-	if _, err := p.WriteTo(sink); err != nil {
-		return errors.Join(err, sink.Cancel())
-	}
-	return sink.Close()
 }

@@ -26,12 +26,12 @@ import (
 
 // Limits.
 const (
-	MaxCommand    = 64 << 10 // octets of one command
-	MaxInFlight   = 1024     // commands of this node that wait to be applied
-	maxPool       = 3        // idle streams to each other node
-	snapshotsKept = 2
-	snapshotEvery = 8192  // entries
-	trailingLogs  = 10240 // entries kept behind a snapshot for slow followers
+	MaxCommand    = 64 << 10         // octets of one command
+	MaxInFlight   = 1024             // commands of this node that wait to be applied
+	maxPool       = 3                // idle streams to each other node
+	snapshotEvery = 8192             // entries
+	snapshotLook  = 10 * time.Second // how often they are counted; up to twice that
+	trailingLogs  = 10240            // entries kept behind a snapshot for slow followers
 )
 
 // Config is what a Node is made of.
@@ -55,7 +55,7 @@ type Node struct {
 	machine   *machine
 	transport transport
 	disk      *disk
-	snapshots raft.SnapshotStore
+	snapshots *marks
 	fence     *fence
 
 	slots      chan struct{} // one for each command in flight
@@ -95,15 +95,10 @@ func Open(cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the log in %s: %w", cfg.Dir, err)
 	}
-	snapshots, err := raft.NewFileSnapshotStoreWithLogger(cfg.Dir, snapshotsKept, log)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open the snapshots in %s: %w", cfg.Dir, err), store.Close())
-	}
 	n := &Node{
 		cfg:        cfg,
 		log:        log,
 		transport:  newTransport(cfg, log),
-		snapshots:  snapshots,
 		fence:      newFence(),
 		slots:      make(chan struct{}, MaxInFlight),
 		leadership: make(chan bool, 1),
@@ -113,7 +108,10 @@ func Open(cfg Config) (*Node, error) {
 	n.fence.cut = n.transport.streams.cut
 	guard := &guard{fence: n.fence, patience: n.patience}
 	n.disk = &disk{store: store, guard: guard}
-	n.machine = &machine{state: cfg.Machine, guard: guard, installs: newInstalls()}
+	if n.snapshots, err = openMarks(cfg.Dir, cfg.Machine, n.disk, log); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the snapshots in %s: %w", cfg.Dir, err), n.transport.shut(), n.disk.Close())
+	}
+	n.machine = &machine{state: cfg.Machine, marks: n.snapshots, guard: guard, installs: newInstalls()}
 	if err := n.startLocked(); err != nil { // nobody else knows it yet
 		return nil, errors.Join(err, n.transport.shut(), n.disk.Close())
 	}
@@ -140,7 +138,7 @@ func (n *Node) startLocked() error {
 	if err != nil {
 		return err
 	}
-	restore, err := recovery(n.machine.state.Applied(), n.disk, n.snapshots, fed)
+	restore, err := recovery(n.disk, n.snapshots, fed)
 	if err != nil {
 		return fmt.Errorf("compare log and state in %s: %w", n.cfg.Dir, err)
 	}
@@ -173,6 +171,7 @@ func raftConfig(name string, t Timeouts, log *logger, restore bool) *raft.Config
 	c.CommitTimeout = t.Commit
 	c.BatchApplyCh = true
 	c.SnapshotThreshold = snapshotEvery
+	c.SnapshotInterval = snapshotLook
 	c.TrailingLogs = trailingLogs
 	c.NoSnapshotRestoreOnStart = !restore // the state is on disk
 	c.NoLegacyTelemetry = true

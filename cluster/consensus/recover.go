@@ -26,12 +26,12 @@ func Recover(cfg Config) (err error) {
 		return fmt.Errorf("open the log in %s: %w", cfg.Dir, err)
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	snapshots, err := raft.NewFileSnapshotStoreWithLogger(cfg.Dir, snapshotsKept, log)
+	snapshots, err := openMarks(cfg.Dir, cfg.Machine, store, log)
 	if err != nil {
 		return fmt.Errorf("open the snapshots in %s: %w", cfg.Dir, err)
 	}
 	guard := &guard{fence: newFence(), patience: func() time.Duration { return hangFollowing }}
-	m := &machine{state: cfg.Machine, guard: guard, installs: newInstalls()}
+	m := &machine{state: cfg.Machine, marks: snapshots, guard: guard, installs: newInstalls()}
 	alone := raft.Configuration{Servers: []raft.Server{
 		{Suffrage: raft.Voter, ID: raft.ServerID(cfg.Name), Address: raft.ServerAddress(cfg.Name)},
 	}}
@@ -40,26 +40,10 @@ func Recover(cfg Config) (err error) {
 	if err := logState(m, store, snapshots, alone, nowhere); err != nil {
 		return fmt.Errorf("bring the log up to the state: %w", err)
 	}
-	if err := raft.RecoverCluster(raftConfig(cfg.Name, cfg.Timeouts.Over(0), log, false), releasing{m}, store, store, snapshots, nowhere, alone); err != nil {
+	if err := raft.RecoverCluster(raftConfig(cfg.Name, cfg.Timeouts.Over(0), log, false), m, store, store, snapshots, nowhere, alone); err != nil {
 		return fmt.Errorf("make this node the only voter: %w", err)
 	}
 	return guard.fence.err()
-}
-
-// releasing is a machine whose snapshots end when they are written: the library
-// does not release them when it recovers.
-type releasing struct{ *machine }
-
-func (m releasing) Snapshot() (raft.FSMSnapshot, error) {
-	s, err := m.machine.Snapshot()
-	return onceWritten{s}, err
-}
-
-type onceWritten struct{ raft.FSMSnapshot }
-
-func (s onceWritten) Persist(sink raft.SnapshotSink) error {
-	defer s.Release()
-	return s.FSMSnapshot.Persist(sink)
 }
 
 // logState makes a snapshot of a state that is ahead of log and snapshots, as
@@ -91,12 +75,11 @@ func logState(m *machine, store logStore, snapshots raft.SnapshotStore, alone ra
 	if err != nil {
 		return err
 	}
-	defer snapshot.Release()
 	sink, err := snapshots.Create(raft.SnapshotVersionMax, applied, term, alone, 1, t)
 	if err != nil {
 		return err
 	}
-	if err := snapshot.Persist(sink); err != nil {
+	if err := errors.Join(snapshot.Persist(sink), sink.Close()); err != nil {
 		return err
 	}
 	first, err := store.FirstIndex()

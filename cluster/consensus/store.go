@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -45,7 +46,7 @@ func openBolt(path string) (*raftboltdb.BoltStore, error) {
 }
 
 // recovery compares the state with what log and snapshots hold.
-func recovery(applied uint64, logs raft.LogStore, snapshots raft.SnapshotStore, fed bool) (restore bool, err error) {
+func recovery(logs raft.LogStore, snapshots *marks, fed bool) (restore bool, err error) {
 	first, err := logs.FirstIndex()
 	if err != nil {
 		return false, fmt.Errorf("read the first index: %w", err)
@@ -54,32 +55,50 @@ func recovery(applied uint64, logs raft.LogStore, snapshots raft.SnapshotStore, 
 	if err != nil {
 		return false, fmt.Errorf("read the last index: %w", err)
 	}
-	metas, err := snapshots.List()
+	applied, chain, err := snapshots.state.Sync()
 	if err != nil {
-		return false, fmt.Errorf("list the snapshots: %w", err)
+		return false, fmt.Errorf("flush the state: %w", err)
 	}
-	var snapshot uint64
-	if len(metas) > 0 {
-		snapshot = metas[0].Index // the newest
+	m, file, err := snapshots.newest()
+	if err != nil {
+		return false, err
 	}
-	return mustRestore(applied, first, last, snapshot, fed)
+	var newest held
+	switch {
+	case m != nil:
+		newest = held{index: m.Index, applied: m.Applied}
+		if applied == m.Applied && !bytes.Equal(chain[:], m.Chain) {
+			return false, fmt.Errorf("the state at index %d is another one than the log was shortened for; remove both and join again", applied)
+		}
+	case file != nil:
+		newest = held{index: file.Index, file: true}
+	}
+	return mustRestore(applied, first, last, newest, fed)
 }
 
-// mustRestore says whether a state at index applied has to be replaced by the
-// snapshot at index snapshot before a log from first to last goes on. Zero
-// means none.
+// held is the newest snapshot that a node has; the zero value is none.
+type held struct {
+	index   uint64
+	file    bool   // its octets are there
+	applied uint64 // else: how far the state has been
+}
+
+// mustRestore says whether a state at index applied has to be replaced by a
+// snapshot before a log from first to last, zero for an empty one, goes on.
 //
 // The log is flushed before the state follows it, so a state ahead of both is
 // the state of another log: its commands would be taken for applied. Unless it
 // was fed with what others had agreed on.
-func mustRestore(applied, first, last, snapshot uint64, fed bool) (bool, error) {
+func mustRestore(applied, first, last uint64, newest held, fed bool) (bool, error) {
 	switch {
-	case !fed && applied > max(last, snapshot):
-		return false, fmt.Errorf("the state is at index %d and the log ends at %d: they do not belong together; remove both and join again", applied, max(last, snapshot))
-	case applied < snapshot:
+	case !fed && applied > max(last, newest.index):
+		return false, fmt.Errorf("the state is at index %d and the log ends at %d: they do not belong together; remove both and join again", applied, max(last, newest.index))
+	case newest.file && applied < newest.index:
 		return true, nil
-	case first > applied+1:
-		return false, fmt.Errorf("the state is at index %d, the log begins at %d and no snapshot fills the gap; remove both and join again", applied, first)
+	case applied < newest.applied:
+		return false, fmt.Errorf("the state is at index %d and has been at %d: it is an old copy, and the log does not go back so far; remove both and join again", applied, newest.applied)
+	case first > newest.index+1: // raft reads on from there
+		return false, fmt.Errorf("the log begins at %d and the newest snapshot or mark is of %d: one is lost; remove log and state and join again", first, newest.index)
 	}
 	return false, nil
 }

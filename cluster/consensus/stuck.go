@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"github.com/hashicorp/raft"
 )
@@ -14,28 +15,27 @@ const maxIdleInstalls = 3
 // when an entry of its own, never agreed on, stands at the snapshot's last
 // index with another term: raft keeps the entry, finds that it does not fit
 // what the leader sends next, and asks for the snapshot again
-// (hashicorp/raft#697). Only the state machine's goroutine uses it, but for
-// the bell.
+// (hashicorp/raft#697).
 type installs struct {
-	idle  int
+	idle  atomic.Int32
 	stuck chan struct{} // rings
 }
 
 func newInstalls() *installs { return &installs{stuck: make(chan struct{}, 1)} }
 
 // moved is told of commands applied.
-func (i *installs) moved() { i.idle = 0 }
+func (i *installs) moved() { i.idle.Store(0) }
 
 // installed is told of each snapshot and of the applied index around it.
 func (i *installs) installed(before, after uint64) {
 	if after > before {
-		i.idle = 0
+		i.idle.Store(0)
 		return
 	}
-	if i.idle++; i.idle <= maxIdleInstalls {
+	if i.idle.Add(1) <= maxIdleInstalls {
 		return
 	}
-	i.idle = 0
+	i.idle.Store(0)
 	select {
 	case i.stuck <- struct{}{}:
 	default:

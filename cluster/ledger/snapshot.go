@@ -25,6 +25,7 @@ const (
 // replaced or closed until Release.
 type Snapshot struct {
 	tx      *bbolt.Tx
+	at      position
 	release func()
 }
 
@@ -41,10 +42,35 @@ func (l *Ledger) Snapshot() (*Snapshot, error) {
 		l.file.RUnlock()
 		return nil, fmt.Errorf("take a snapshot: %w", err)
 	}
-	return &Snapshot{tx: tx, release: sync.OnceFunc(func() {
+	s := &Snapshot{tx: tx, release: sync.OnceFunc(func() {
 		_ = tx.Rollback() // ends a read; there is nothing to undo
 		l.file.RUnlock()
-	})}, nil
+	})}
+	if s.at, err = positionOf(tx); err != nil {
+		s.Release()
+		return nil, fmt.Errorf("take a snapshot: %w", err)
+	}
+	return s, nil
+}
+
+// Applied is the log index of the last entry in the snapshot.
+func (s *Snapshot) Applied() uint64 { return s.at.applied }
+
+// Sync makes sure that all that is applied is durable, and says how far that
+// is, and the hash over it.
+func (l *Ledger) Sync() (index uint64, chain [32]byte, err error) {
+	l.applying.Lock()
+	defer l.applying.Unlock()
+	l.file.RLock()
+	defer l.file.RUnlock()
+	if l.db == nil {
+		return 0, chain, ErrClosed
+	}
+	if err := l.db.Sync(); err != nil {
+		return 0, chain, fmt.Errorf("flush the ledger: %w", err)
+	}
+	index, chain = l.Applied()
+	return index, chain, nil
 }
 
 // SnapshotMark says which state a snapshot is of.
@@ -62,7 +88,7 @@ func (s *Snapshot) Mark() (m SnapshotMark, err error) {
 	return SnapshotMark{p.applied, head.seq, hex.EncodeToString(head.chain[:])}, errors.Join(err, d.fault)
 }
 
-// Size is how many octets WriteTo writes.
+// Size is how many octets WriteTo writes. Not after Release.
 func (s *Snapshot) Size() int64 {
 	return int64(len(snapshotMagic)) + 8 + s.tx.Size() + sha256.Size
 }

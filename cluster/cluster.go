@@ -97,6 +97,7 @@ type Cluster struct {
 	fed       fed
 	gossip    *gossip.Gossip
 	documents documents
+	roamers   roamers
 	journal   *journal.Journal
 	island    *island
 	bells     bells
@@ -270,6 +271,9 @@ func (c *Cluster) openCarriers(dir string) (err error) {
 	if err := c.openDocuments(dir); err != nil {
 		return err
 	}
+	if err := c.openRoaming(dir); err != nil {
+		return err
+	}
 	c.gossip, err = gossip.Open(gossip.Config{
 		Name: c.id.Name, Cluster: c.id.Cluster, Key: c.id.GossipKey, Advertise: c.port.gossipAddr,
 		Packets: c.port.udp, Streams: gossipStream{c.port.mux.Listener(peer.Gossip), c.port.mux},
@@ -292,6 +296,7 @@ func (c *Cluster) openCarriers(dir string) (err error) {
 	c.server.Handle(methodEcho, c.handleEcho)
 	c.server.Handle(methodPosition, c.handlePosition)
 	c.server.Handle(methodGone, c.handleGone)
+	c.roamers.courier.Handle(c.Handle)
 	c.HandleOwn(MethodReport, c.handleReport)
 	c.HandleOwn(MethodLeave, c.handleLeave)
 	c.HandleOwn(MethodRemove, c.handleRemove)

@@ -10,6 +10,7 @@ import (
 	"github.com/faxmesh/faxmesh/clientlib/fax"
 	"github.com/faxmesh/faxmesh/cluster/ledger"
 	"github.com/faxmesh/faxmesh/cluster/presence"
+	"github.com/faxmesh/faxmesh/cluster/roaming/courier"
 )
 
 // Times of the loops that keep a node's place.
@@ -105,6 +106,10 @@ func (c *Cluster) Changed() (bell <-chan struct{}, stop func()) { return c.bells
 
 // merge takes in what gossip brings.
 func (c *Cluster) merge(message []byte) {
+	if len(message) > 0 && message[0] == courier.First {
+		c.roamers.courier.Hear(message)
+		return
+	}
 	changed, err := c.table.Merge(message)
 	if err != nil {
 		c.opt.Logger.Debug("a gossip message was refused", "err", err)
@@ -121,6 +126,9 @@ func (c *Cluster) alive(node string, alive bool) {
 		c.opt.Logger.Info("a node has come or gone", "peer", node, "alive", alive)
 		c.bells.ring()
 		c.documents.replica.Repair()
+		if alive {
+			c.roamers.courier.Alive(node)
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ const (
 	MaxNews   = 1200 // octets of a broadcast
 	maxInbox  = 1024 // news waiting; further news is dropped, which comparing notes makes good
 	maxWanted = 256  // nodes of whom something is wanted
+	askTimes  = 10   // without an answer; comparing notes comes round to the node again
 	askRisen  = 3    // nodes asked of those that have come back at once
 )
 
@@ -29,6 +30,7 @@ const (
 const (
 	compareEvery = 15 * time.Second       // a quarter more or less
 	askWithin    = 200 * time.Millisecond // so that not all ask the writer at once
+	askAgain     = 500 * time.Millisecond // after no answer
 	callTime     = 10 * time.Second
 )
 

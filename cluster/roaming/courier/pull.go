@@ -65,24 +65,52 @@ func (c *Courier) note(node string, v roaming.Vector) {
 }
 
 // carry asks for what is wanted, soon, and compares notes with some node now
-// and then.
+// and then. Who does not answer, as one that has just begun to run, is asked
+// again a few times.
 func (c *Courier) carry() {
+	failed := map[string]int{} // how often, of those to ask again
 	for {
+		var again <-chan time.Time
+		if len(failed) > 0 {
+			again = time.After(askAgain)
+		}
 		select {
 		case <-c.wake:
 			if !pause(c.ctx, rand.N(askWithin)) {
 				return
 			}
 			for _, node := range c.due() {
-				c.pull(node)
+				c.try(node, failed)
+			}
+		case <-again:
+			others := c.cfg.Others()
+			for node := range maps.Clone(failed) {
+				if slices.Contains(others, node) {
+					c.try(node, failed)
+				} else {
+					delete(failed, node)
+				}
 			}
 		case <-time.After(compareEvery*3/4 + rand.N(compareEvery/2)):
 			if others := c.cfg.Others(); len(others) > 0 {
-				c.pull(others[rand.N(len(others))])
+				c.try(others[rand.N(len(others))], failed)
 			}
 		case <-c.ctx.Done():
 			return
 		}
+	}
+}
+
+// try asks a node and counts how often it has not answered.
+func (c *Courier) try(node string, failed map[string]int) {
+	err := c.ask(node)
+	if err == nil || c.ctx.Err() != nil {
+		delete(failed, node)
+		return
+	}
+	c.cfg.Logger.Debug("a node did not say what has changed in profiles and address books", "peer", node, "err", err)
+	if failed[node]++; failed[node] >= askTimes {
+		delete(failed, node)
 	}
 }
 
@@ -118,12 +146,6 @@ func (c *Courier) due() []string {
 	c.risen = nil
 	slices.Sort(due)
 	return slices.Compact(due)
-}
-
-func (c *Courier) pull(node string) {
-	if err := c.ask(node); err != nil && c.ctx.Err() == nil {
-		c.cfg.Logger.Debug("a node did not say what has changed in profiles and address books", "peer", node, "err", err)
-	}
 }
 
 // ask gets from a node all that it knows and this one does not.

@@ -101,7 +101,7 @@ func Open(cfg Config) (*Desk, error) {
 	if err != nil {
 		return nil, err
 	}
-	uploads, err := openUploads(filepath.Join(cfg.Dir, "uploads"))
+	uploads, err := openUploads(filepath.Join(cfg.Dir, "uploads"), cfg.Node)
 	if err != nil {
 		return nil, fmt.Errorf("open the directory for uploads: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
 	"github.com/faxmesh/faxmesh/cluster/ledger"
+	"github.com/faxmesh/faxmesh/cluster/room"
 )
 
 // MaxList is how many jobs or faxes one request lists at most, and by default.
@@ -57,8 +58,9 @@ func (d *Desk) Submit(ctx context.Context, s fax.Session, o fax.Order) (fax.Job,
 	}()
 	source, pages, err := d.store(ctx, src, o.Title)
 	if err != nil {
+		err = room.Explain(d.cfg.Node, err)
 		var refused *fax.Error
-		over = errors.As(err, &refused)
+		over = errors.As(err, &refused) && refused.Kind != fax.Full // it may be tried again when there is room
 		return fax.Job{}, err
 	}
 	at := now()

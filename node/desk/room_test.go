@@ -1,6 +1,13 @@
 package desk
 
 import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -10,7 +17,7 @@ import (
 // A full disk refuses a document at its beginning, or when one of unknown length
 // has grown too large; what it has taken stays.
 func TestUploadsNeedRoom(t *testing.T) {
-	u, err := openUploads(t.TempDir())
+	u, err := openUploads(t.TempDir(), "north")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,6 +38,36 @@ func TestUploadsNeedRoom(t *testing.T) {
 	}
 	if _, err := up.Write([]byte{1}); fax.KindOf(err) != fax.Full {
 		t.Errorf("over the room: %v", err)
+	}
+}
+
+// A disk that becomes full while a document is handed in or converted is told as
+// that, with what to do; the document can be tried again.
+func TestFullDiskIsTold(t *testing.T) {
+	d, _ := setUp(t)
+	s := login(t, d, "clerk")
+	convert := d.cfg.Convert
+	d.cfg.Convert = func(context.Context, io.ReaderAt, int64, string, io.Writer) (int, error) {
+		return 0, fmt.Errorf("write a page: %w", &fs.PathError{Op: "write", Path: "converted", Err: syscall.ENOSPC})
+	}
+	o := fax.Order{ID: "full", Upload: upload(t, d, s, "PAGE full"), Number: "123"}
+	if _, err := d.Submit(t.Context(), s, o); fax.KindOf(err) != fax.Full || !strings.Contains(err.Error(), "log in at another node") {
+		t.Errorf("converting: %v", err)
+	}
+	d.cfg.Convert = convert
+	if _, err := d.Submit(t.Context(), s, o); err != nil {
+		t.Errorf("when there is room again: %v", err)
+	}
+	up, err := d.uploads.begin(s.ID, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	up.file.Close()
+	if up.file, err = os.OpenFile("/dev/full", os.O_WRONLY, 0); err != nil {
+		return // this system has no file that is always full
+	}
+	if _, err := up.Write([]byte("x")); fax.KindOf(err) != fax.Full {
+		t.Errorf("handing in: %v", err)
 	}
 }
 

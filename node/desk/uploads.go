@@ -13,6 +13,7 @@ import (
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
 	"github.com/faxmesh/faxmesh/cluster/durable"
+	"github.com/faxmesh/faxmesh/cluster/room"
 )
 
 // Limits of documents that are handed in.
@@ -42,6 +43,7 @@ type Upload struct {
 // uploads is the directory of documents that wait for their order.
 type uploads struct {
 	dir   string
+	node  string
 	admit func(octets int64) error // see Desk.AdmitBy
 
 	mu     sync.Mutex
@@ -52,14 +54,14 @@ type uploads struct {
 
 // openUploads begins with an empty directory: what a crash has left has no
 // client any more.
-func openUploads(dir string) (*uploads, error) {
+func openUploads(dir, node string) (*uploads, error) {
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, err
 	}
 	if err := durable.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	return &uploads{dir: dir, admit: func(int64) error { return nil }, all: make(map[string]*Upload)}, nil
+	return &uploads{dir: dir, node: node, admit: func(int64) error { return nil }, all: make(map[string]*Upload)}, nil
 }
 
 // AdmitBy sets what says why documents of so many octets may not be handed in
@@ -109,7 +111,7 @@ func (u *uploads) begin(session string, size int64) (*Upload, error) {
 	}
 	f, err := os.CreateTemp(u.dir, "upload-*")
 	if err != nil {
-		return nil, fmt.Errorf("make a file for an upload: %w", err)
+		return nil, fmt.Errorf("make a file for an upload: %w", room.Explain(u.node, err))
 	}
 	up := &Upload{owner: u, id: NewID(time.Now()), session: session, size: size, file: f, sum: sha256.New(), begun: time.Now()}
 	u.all[up.id] = up
@@ -213,7 +215,7 @@ func (up *Upload) Write(p []byte) (int, error) {
 	n, err := up.file.Write(p)
 	up.sum.Write(p[:n])
 	if err != nil {
-		return n, fmt.Errorf("write an upload: %w", err)
+		return n, fmt.Errorf("write an upload: %w", room.Explain(up.owner.node, err))
 	}
 	return n, nil
 }

@@ -189,6 +189,7 @@ func Open(ctx context.Context, opt Options) (_ *Cluster, err error) {
 	c.life.work.Go(c.renewInTime)
 	c.life.work.Go(c.tellGone)
 	c.life.work.Go(c.serveFeeds)
+	c.life.work.Go(c.serveBackups)
 	c.life.work.Go(c.followFeed)
 	c.life.work.Go(c.attend)
 	c.life.work.Go(c.seeToVoters)

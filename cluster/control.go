@@ -18,6 +18,7 @@ import (
 // whoever can read the directory may do all that the node may.
 type Control struct {
 	id     *peer.Identity
+	addr   string // of the node's cluster port
 	client *peer.Client
 }
 
@@ -40,9 +41,13 @@ func Reach(dir, listen string) (*Control, error) {
 		}
 	}
 	addr := net.JoinHostPort(host, port)
-	return &Control{id: id, client: peer.NewClient(func(ctx context.Context, node string) (net.Conn, error) {
-		return peer.DialNode(ctx, id, addr, node, id.Fingerprint(), peer.Request)
-	})}, nil
+	c := &Control{id: id, addr: addr}
+	c.client = peer.NewClient(func(ctx context.Context, _ string) (net.Conn, error) { return c.dial(ctx, peer.Request) })
+	return c, nil
+}
+
+func (c *Control) dial(ctx context.Context, p peer.Proto) (net.Conn, error) {
+	return peer.DialNode(ctx, c.id, c.addr, c.id.Name, c.id.Fingerprint(), p)
 }
 
 // Node is the name of the node.

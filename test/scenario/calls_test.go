@@ -71,6 +71,7 @@ func TestReceiverFalls(t *testing.T) {
 type story struct {
 	exchange *process
 	client   *clientlib.Client
+	north    *node
 	sender   *node
 	receiver *node
 	letter   []byte
@@ -84,6 +85,7 @@ func begin(t *testing.T) *story {
 	l := newLab(t)
 	s := &story{exchange: l.exchange(t, lineSpeed), letter: letter()}
 	north := l.found(t, "north")
+	s.north = north
 	s.sender = l.join(t, north, "south", 1, "0301")
 	s.receiver = l.join(t, north, "west", 2, "0401")
 	s.client = north.login(t, "admin", adminPassword)

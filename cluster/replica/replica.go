@@ -27,7 +27,7 @@ import (
 const (
 	opTime     = 10 * time.Minute // one document's way to one node
 	stallTime  = 30 * time.Second // without an octet moved
-	maxServing = 64               // documents on their way to or from other nodes, asked for by them
+	maxServing = 64               // connections that other nodes have dialled
 	maxAsk     = 1024             // hashes in one question
 )
 
@@ -71,11 +71,13 @@ type Replica struct {
 	work   sync.WaitGroup
 	wake   chan struct{}
 
+	links links
+
 	damaged chan string // hashes of documents that were set aside
 
 	mu      sync.Mutex
 	closed  bool
-	serving map[net.Conn]struct{}
+	serving map[net.Conn]bool // whether it waits for its next operation
 	fetches map[string]*fetch
 	owed    map[string]struct{} // documents put here that have got too few copies
 	rounds  rounds
@@ -91,7 +93,7 @@ type fetch struct {
 // of copies until Close.
 func Open(cfg Config) *Replica {
 	r := &Replica{cfg: cfg, wake: make(chan struct{}, 1), damaged: make(chan string, maxDamaged),
-		serving: map[net.Conn]struct{}{}, fetches: map[string]*fetch{}, owed: map[string]struct{}{}, rounds: newRounds()}
+		links: links{idle: map[string][]*link{}}, serving: map[net.Conn]bool{}, fetches: map[string]*fetch{}, owed: map[string]struct{}{}, rounds: newRounds()}
 	cfg.Store.OnDamage(r.noteDamage)
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.work.Go(r.accept)
@@ -112,6 +114,7 @@ func (r *Replica) Close() error {
 		c.Close()
 	}
 	r.mu.Unlock()
+	r.links.close()
 	r.work.Wait()
 	return nil
 }

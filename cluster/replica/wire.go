@@ -16,7 +16,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// One connection carries one operation. The dialler sends a frame
+// A connection carries operations, one after another. The dialler sends a frame
 //
 //	'p' · hash, 32 octets · size u64      keep this document
 //	'g' · hash                            give me this document
@@ -27,7 +27,9 @@ import (
 // 'p' it is codeSend, whereupon the document's octets are sent and a second
 // answer says codeDone when they are on disk, or codeDone at once if they are
 // already. To 'g' it is codeSend with the size u64, and the octets follow. To
-// 'h' and 'n' it is codeDone with one octet, 0 or 1, for each hash.
+// 'h' and 'n' it is codeDone with one octet, 0 or 1, for each hash. After
+// codeFailed, and wherever else an operation is broken off, the connection is
+// closed. An operation may be repeated: it does no harm.
 const (
 	opPut   = 'p'
 	opGet   = 'g'
@@ -45,7 +47,10 @@ const (
 	maxAnswer  = 1 + max(maxText, maxAsk)
 )
 
-var errWire = errors.New("the document protocol is not kept")
+var (
+	errWire    = errors.New("the document protocol is not kept")
+	errRefused = errors.New("the other node says")
+)
 
 // paced is a connection on which each read and write has its own deadline.
 type paced struct{ net.Conn }
@@ -60,28 +65,6 @@ func (p paced) Write(b []byte) (int, error) {
 	return p.Conn.Write(b)
 }
 
-// operate dials a node, sends an operation, and has do go on with the first
-// answer.
-func (r *Replica) operate(ctx context.Context, node string, op []byte, do func(conn paced, code byte, rest []byte) error) error {
-	ctx, cancel := context.WithTimeout(ctx, opTime)
-	defer cancel()
-	raw, err := r.cfg.Dial(ctx, node)
-	if err != nil {
-		return err
-	}
-	defer raw.Close()
-	defer context.AfterFunc(ctx, func() { raw.Close() })()
-	conn := paced{raw}
-	if err := peer.WriteFrame(conn, op); err != nil {
-		return err
-	}
-	code, rest, err := readAnswer(conn)
-	if err != nil {
-		return err
-	}
-	return do(conn, code, rest)
-}
-
 func readAnswer(conn io.Reader) (code byte, rest []byte, err error) {
 	answer, err := peer.ReadFrame(conn, maxAnswer)
 	switch {
@@ -90,7 +73,7 @@ func readAnswer(conn io.Reader) (code byte, rest []byte, err error) {
 	case len(answer) == 0:
 		return 0, nil, errWire
 	case answer[0] == codeFailed:
-		return 0, nil, fmt.Errorf("the other node says: %.*q", maxText, answer[1:])
+		return 0, nil, fmt.Errorf("%w: %.*q", errRefused, maxText, answer[1:])
 	}
 	return answer[0], answer[1:], nil
 }
@@ -189,41 +172,8 @@ func (r *Replica) ask(ctx context.Context, what byte, node string, hashes []stri
 	return has, err
 }
 
-// accept serves the other nodes' operations.
-func (r *Replica) accept() {
-	for {
-		conn, err := r.cfg.Listener.Accept()
-		if err != nil {
-			return
-		}
-		r.mu.Lock()
-		if r.closed || len(r.serving) >= maxServing {
-			r.mu.Unlock()
-			conn.Close() // the other node tries another or comes again
-			continue
-		}
-		r.serving[conn] = struct{}{}
-		r.mu.Unlock()
-		r.work.Go(func() {
-			defer context.AfterFunc(r.ctx, func() { conn.Close() })()
-			limit := time.AfterFunc(opTime, func() { conn.Close() })
-			defer limit.Stop()
-			if err := r.serve(paced{conn}); err != nil && r.ctx.Err() == nil {
-				r.cfg.Logger.Debug("an operation on a document was broken off", "from", conn.RemoteAddr(), "err", err)
-			}
-			conn.Close()
-			r.mu.Lock()
-			delete(r.serving, conn)
-			r.mu.Unlock()
-		})
-	}
-}
-
-func (r *Replica) serve(conn paced) error {
-	op, err := peer.ReadFrame(conn, maxOpFrame)
-	if err != nil {
-		return err
-	}
+// serve answers one operation.
+func (r *Replica) serve(conn paced, op []byte) error {
 	switch {
 	case len(op) == 1+hashLen+8 && op[0] == opPut:
 		return r.servePut(conn, hex.EncodeToString(op[1:1+hashLen]), binary.BigEndian.Uint64(op[1+hashLen:]))

@@ -52,6 +52,8 @@ func (p *parts) Keep(c ledger.Command) error { return p.cluster.Keep(c) }
 
 func (p *parts) Kept() ([]ledger.Command, error) { return p.cluster.Kept() }
 
+func (p *parts) Fresh(ctx context.Context) error { return p.cluster.Fresh(ctx) }
+
 func (p *parts) Alone() bool { _, alone := p.cluster.Alone(); return alone }
 
 func (p *parts) IsLeader() bool { return p.cluster.IsLeader() }

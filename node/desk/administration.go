@@ -16,7 +16,7 @@ const (
 
 // AddAccount makes an account.
 func (d *Desk) AddAccount(ctx context.Context, s fax.Session, name, password string, rights fax.Rights) error {
-	a, err := d.who(s, fax.MayAdminister)
+	a, err := d.administrator(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -42,6 +42,9 @@ func (d *Desk) DropAccount(ctx context.Context, s fax.Session, name string) erro
 // SetPassword sets one's own password, which needs the old one, or as an
 // administrator another's. Sessions of the account end, the asking one too.
 func (d *Desk) SetPassword(ctx context.Context, s fax.Session, name, old, password string) error {
+	if _, err := d.freshen(ctx, "password change"); err != nil {
+		return err
+	}
 	a, err := d.who(s, 0)
 	if err != nil {
 		return err
@@ -139,7 +142,7 @@ func (d *Desk) PutRoute(ctx context.Context, s fax.Session, route fax.Route) err
 
 // NewToken makes a join token for so many nodes, good for so many hours.
 func (d *Desk) NewToken(ctx context.Context, s fax.Session, uses, hours int) (string, error) {
-	a, err := d.who(s, fax.MayAdminister)
+	a, err := d.administrator(ctx, s)
 	if err != nil {
 		return "", err
 	}
@@ -149,9 +152,17 @@ func (d *Desk) NewToken(ctx context.Context, s fax.Session, uses, hours int) (st
 	return d.cfg.Cluster.NewToken(ctx, a.Name, uses, time.Duration(hours)*time.Hour)
 }
 
+// administrator is the account of a session, if that is an administrator's now.
+func (d *Desk) administrator(ctx context.Context, s fax.Session) (fax.Account, error) {
+	if _, err := d.freshen(ctx, "administration"); err != nil {
+		return fax.Account{}, err
+	}
+	return d.who(s, fax.MayAdminister)
+}
+
 // administer proposes a command for an administrator.
 func (d *Desk) administer(ctx context.Context, s fax.Session, command func(by string, at fax.Millis) ledger.Command) error {
-	a, err := d.who(s, fax.MayAdminister)
+	a, err := d.administrator(ctx, s)
 	if err != nil {
 		return err
 	}

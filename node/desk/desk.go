@@ -38,6 +38,9 @@ type Cluster interface {
 	// and the ledger has it later, once. Kept is what it has not yet.
 	Keep(c ledger.Command) error
 	Kept() ([]ledger.Command, error)
+	// Fresh returns when the ledger here shows all that was agreed on before the
+	// call. An error means that it may not: this server is cut off, or alone.
+	Fresh(ctx context.Context) error
 	PutSession(s presence.Session) error
 	DropSession(id string)
 	// NewToken makes a join token.

@@ -28,41 +28,48 @@ func (d *Desk) Login(ctx context.Context, l fax.Login) (fax.Session, error) {
 		d.cfg.Log.Warn("login refused: too many wrong passwords", "account", l.Account, "peer", l.Remote, "for", wait)
 		return fax.Session{}, fax.Errorf(fax.Busy, "too many wrong passwords; try again in %d seconds", int(wait.Seconds())+1)
 	}
+	how, err := d.freshen(ctx, "password")
+	if err != nil {
+		return fax.Session{}, err
+	}
 	a, err := d.authenticate(ctx, l)
 	if err != nil {
 		return fax.Session{}, err
 	}
-	return d.open(a, NewID(time.Now()), l, "password")
+	return d.open(a, NewID(time.Now()), l, how)
+}
+
+// freshen has the ledger show all that is agreed on: a password or a right that
+// was taken away at another server a moment ago must not hold here. Cut off, a
+// server goes by what it knows, and how somebody got in says so on record.
+func (d *Desk) freshen(ctx context.Context, how string) (string, error) {
+	err := d.cfg.Cluster.Fresh(ctx)
+	switch {
+	case err == nil:
+		return how, nil
+	case ctx.Err() != nil:
+		return how, ctx.Err()
+	}
+	d.cfg.Log.Warn("accounts and rights may have changed at other servers", "by", how, "err", err)
+	return how + ", as this server alone knows the account", nil
 }
 
 // AccountName is a name as accounts have it: the same characters composed in
 // another way, as some keyboards do, are the same name.
 func AccountName(name string) string { return norm.NFC.String(name) }
 
-// authenticate checks the password. A wrong one, or an unknown name, is
-// answered after Staleness: by then this node would know of an account or a
-// password that is new at another.
-func (d *Desk) authenticate(ctx context.Context, l fax.Login) (a fax.Account, err error) {
-	var hash string
-	tried, right := false, false
-	d.await(ctx, func() bool {
-		before := hash
-		if a, hash, err = d.cfg.Ledger.Account(l.Account); fax.KindOf(err) == fax.NotFound {
-			err = nil // hash is empty, and checked like any other
-		}
-		if err != nil || tried && hash == before {
-			return err != nil
-		}
-		if right, err = d.hashes.check(ctx, hash, l.Password); err == nil && !right && !tried {
-			d.wrong.add(l.Account, l.Remote.Addr(), time.Now())
-		}
-		tried = true
-		return right || err != nil
-	})
-	switch {
-	case err != nil:
+// authenticate checks the password.
+func (d *Desk) authenticate(ctx context.Context, l fax.Login) (fax.Account, error) {
+	a, hash, err := d.cfg.Ledger.Account(l.Account)
+	if err != nil && fax.KindOf(err) != fax.NotFound { // then hash is empty, and checked like any other
 		return a, err
-	case !right:
+	}
+	right, err := d.hashes.check(ctx, hash, l.Password)
+	if err != nil {
+		return a, err
+	}
+	if !right {
+		d.wrong.add(l.Account, l.Remote.Addr(), time.Now())
 		d.refused(l, "wrong name or password")
 		return a, errWrong
 	}
@@ -72,13 +79,17 @@ func (d *Desk) authenticate(ctx context.Context, l fax.Login) (a fax.Account, er
 
 // again opens a session by token: at this node, whichever node it was opened
 // at first.
-func (d *Desk) again(_ context.Context, l fax.Login) (fax.Session, error) {
+func (d *Desk) again(ctx context.Context, l fax.Login) (fax.Session, error) {
 	t, err := parseToken(d.cfg.SessionKey, l.Token)
 	if err != nil {
 		d.refused(l, "a token that this cluster has not signed")
 		return fax.Session{}, errVoid
 	}
 	l.Account = t.Account
+	how, err := d.freshen(ctx, "token of "+t.Home)
+	if err != nil {
+		return fax.Session{}, err
+	}
 	over, err := d.over(t.Session)
 	if err != nil {
 		return fax.Session{}, err
@@ -98,7 +109,7 @@ func (d *Desk) again(_ context.Context, l fax.Login) (fax.Session, error) {
 		d.refused(l, "the token has expired")
 		return fax.Session{}, errVoid
 	}
-	return d.open(a, t.Session, l, "token of "+t.Home)
+	return d.open(a, t.Session, l, how)
 }
 
 func (d *Desk) refused(l fax.Login, why string) {

@@ -13,6 +13,7 @@ type Page struct {
 	Vector  Vector     // all that the sender knows
 	Covered Vector     // what the receiver knows once it has taken this in
 	More    bool       // there is a next page
+	Again   bool       // of news: it is told a second time
 	Cut     bool       // the sender has forgotten deletions that the receiver lacks: a fresh copy is needed
 	Last    string     // of a copy: the key up to which it goes, to be given for the next page
 	Records []Record
@@ -21,6 +22,7 @@ type Page struct {
 const (
 	flagMore = 1 << iota
 	flagCut
+	flagAgain
 )
 
 // Encode writes the page.
@@ -31,6 +33,9 @@ func (p Page) Encode() []byte {
 	}
 	if p.Cut {
 		flags |= flagCut
+	}
+	if p.Again {
+		flags |= flagAgain
 	}
 	b := binary.AppendUvarint([]byte{formatVersion, flags}, uint64(p.Wall))
 	b = appendVector(appendVector(b, p.Vector), p.Covered)
@@ -49,7 +54,7 @@ func DecodePage(data []byte) (p Page, err error) {
 		return p, errMessage
 	}
 	flags := d.octet()
-	p.More, p.Cut = flags&flagMore != 0, flags&flagCut != 0
+	p.More, p.Cut, p.Again = flags&flagMore != 0, flags&flagCut != 0, flags&flagAgain != 0
 	p.Wall = fax.Millis(d.number(maxNumber))
 	p.Vector, p.Covered = d.vector(), d.vector()
 	p.Last = d.text(maxKey)

@@ -1,6 +1,8 @@
 // Package courier carries roaming records between nodes: a change is news that
 // goes by gossip, what a node lacks it asks another for.
 //
+// Who hears news for the first time passes it on, and the writer tells its last
+// number a second time: gossip alone misses some node of a hundred now and then.
 // News that is lost, or too large for a packet, costs nothing but time: who
 // hears of a number that it lacks asks for what is behind it, and every node
 // compares notes with another now and then. An island is no special case.
@@ -30,6 +32,7 @@ const (
 const (
 	compareEvery = 15 * time.Second       // a quarter more or less
 	askWithin    = 200 * time.Millisecond // so that not all ask the writer at once
+	tellAgain    = time.Second            // the last number; what was missed is there within three seconds
 	askAgain     = 500 * time.Millisecond // after no answer
 	callTime     = 10 * time.Second
 )
@@ -64,9 +67,11 @@ type Courier struct {
 	work   sync.WaitGroup
 	inbox  chan roaming.Page
 	wake   chan struct{}
-	off    atomic.Int64 // of the other nodes' clocks from ours, nanoseconds
+	told   chan struct{} // news was told, to be told again
+	off    atomic.Int64  // of the other nodes' clocks from ours, nanoseconds
 
 	mu      sync.Mutex
+	heard   map[roaming.Origin]uint64 // rank of the last news of each log
 	wanted  map[string]roaming.Vector // of whom, what
 	risen   []string                  // came back since they were last asked
 	seen    map[string]roaming.Vector // what each node knows at least
@@ -76,10 +81,11 @@ type Courier struct {
 
 // Open starts to carry until Close.
 func Open(cfg Config) *Courier {
-	c := &Courier{cfg: cfg, inbox: make(chan roaming.Page, maxInbox), wake: make(chan struct{}, 1),
-		wanted: map[string]roaming.Vector{}, seen: map[string]roaming.Vector{}, offsets: map[string]time.Duration{}}
+	c := &Courier{cfg: cfg, inbox: make(chan roaming.Page, maxInbox), wake: make(chan struct{}, 1), told: make(chan struct{}, 1),
+		heard: map[roaming.Origin]uint64{}, wanted: map[string]roaming.Vector{}, seen: map[string]roaming.Vector{}, offsets: map[string]time.Duration{}}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.work.Go(c.hear)
+	c.work.Go(c.repeat)
 	c.work.Go(c.carry)
 	c.work.Go(c.tend)
 	return c
@@ -121,37 +127,6 @@ func (c *Courier) Erase(kind roaming.Kind, owner string) error {
 	}
 }
 
-// tell broadcasts news, with the records if they fit.
-func (c *Courier) tell(news roaming.Page) {
-	if !news.Vector.Behind(news.Covered) {
-		return
-	}
-	message := append([]byte{First}, news.Encode()...)
-	if len(message) > MaxNews {
-		news.More, news.Records = true, nil
-		message = append([]byte{First}, news.Encode()...)
-	}
-	if err := c.cfg.Broadcast("roaming", message); err != nil {
-		c.cfg.Logger.Warn("a changed profile or address book is not told at once; the other nodes will find it", "err", err)
-	}
-}
-
-// Hear takes a broadcast that begins with First. It does not block.
-func (c *Courier) Hear(message []byte) {
-	if len(message) == 0 || len(message) > MaxNews {
-		return
-	}
-	news, err := roaming.DecodePage(message[1:])
-	if err != nil || len(news.Covered) != 1 {
-		c.cfg.Logger.Debug("news of profiles and address books was refused", "err", err)
-		return
-	}
-	select {
-	case c.inbox <- news:
-	default:
-	}
-}
-
 // Alive is told that a node has come back.
 func (c *Courier) Alive(node string) {
 	c.mu.Lock()
@@ -167,38 +142,6 @@ func (c *Courier) ring() {
 	case c.wake <- struct{}{}:
 	default:
 	}
-}
-
-// hear takes in news that fits, has the rest asked for.
-func (c *Courier) hear() {
-	for {
-		select {
-		case news := <-c.inbox:
-			fits, m, err := c.cfg.Store.Hear(time.Now(), news)
-			if err != nil {
-				c.cfg.Logger.Error("news of profiles and address books could not be stored", "err", err)
-				continue
-			}
-			c.merged(m)
-			if !fits && len(m.Held) == 0 {
-				c.want(news.Covered)
-			}
-		case <-c.ctx.Done():
-			return
-		}
-	}
-}
-
-// want has a log asked for, of the node that writes it.
-func (c *Courier) want(covered roaming.Vector) {
-	c.mu.Lock()
-	for o := range covered {
-		if o.Node != c.cfg.Name && (c.wanted[o.Node] != nil || len(c.wanted) < maxWanted) {
-			c.wanted[o.Node] = covered
-		}
-	}
-	c.mu.Unlock()
-	c.ring()
 }
 
 // merged sees to what a page has brought.

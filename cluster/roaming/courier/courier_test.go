@@ -29,6 +29,7 @@ type town struct {
 
 	mu   sync.Mutex
 	lost float64
+	ring bool                  // news goes from each node to the next alone
 	cut  map[string]bool       // this node is alone
 	wall map[string]fax.Millis // how far a node's clock is ahead, as the others hear it; not changed while they talk
 }
@@ -114,9 +115,10 @@ func (w *town) told(name string) func(string, []byte) error {
 		if len(message) > MaxNews {
 			return errors.New("it does not fit a packet")
 		}
-		for _, other := range w.names {
+		for i, other := range w.names {
 			w.mu.Lock()
-			is := rand.Float64() >= w.lost && other != name && !w.cut[name] && !w.cut[other]
+			before := w.names[(i+len(w.names)-1)%len(w.names)]
+			is := rand.Float64() >= w.lost && (!w.ring || before == name) && other != name && !w.cut[name] && !w.cut[other]
 			w.mu.Unlock()
 			if is {
 				w.nodes[other].Hear(bytes.Clone(message))
@@ -217,6 +219,34 @@ func TestLoss(t *testing.T) {
 			time.Sleep(50 * time.Millisecond)
 		}
 		w.alike(3 * time.Minute)
+	})
+}
+
+// TestPassedOn: news reaches nodes that the writer does not reach, once.
+func TestPassedOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := found(t, 0, "a", "b", "c", "d", "e")
+		defer w.close()
+		w.ring = true
+		w.write("b", edit("1", "name", "Anna"))
+		synctest.Wait()
+		if !w.have("a", "1", "name", "Anna") {
+			t.Error("news is not passed on")
+		}
+	})
+}
+
+// TestToldAgain: news of which every octet is lost is there within three
+// seconds.
+func TestToldAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := found(t, 1, "east", "north", "west")
+		defer w.close()
+		w.write("north", edit("1", "name", "Anna"))
+		w.mu.Lock()
+		w.lost = 0
+		w.mu.Unlock()
+		w.alike(3 * time.Second)
 	})
 }
 

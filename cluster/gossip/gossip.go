@@ -46,13 +46,20 @@ type Streams interface {
 	DialNode(ctx context.Context, node string) (net.Conn, error)
 }
 
+// Packets is the UDP port, as a *net.UDPConn.
+type Packets interface {
+	ReadFromUDPAddrPort(b []byte) (n int, from netip.AddrPort, err error)
+	WriteToUDPAddrPort(b []byte, to netip.AddrPort) (n int, err error)
+	Close() error
+}
+
 // Config says what is carried and over what.
 type Config struct {
 	Name      string
 	Cluster   string         // authenticated with each packet
 	Key       []byte         // 32 octets
 	Advertise netip.AddrPort // where other nodes send packets
-	Packets   *net.UDPConn   // closed by Close
+	Packets   Packets        // closed by Close
 	Streams   Streams        // closed by Close
 
 	// Peers gives the members other than this one, with the host:port of each,

@@ -54,7 +54,7 @@ func (t *transport) start() {
 func (t *transport) receive() {
 	for {
 		buf := make([]byte, maxPacket)
-		n, from, err := t.cfg.Packets.ReadFromUDP(buf)
+		n, from, err := t.cfg.Packets.ReadFromUDPAddrPort(buf)
 		if err != nil {
 			select {
 			case <-t.done:
@@ -64,7 +64,7 @@ func (t *transport) receive() {
 			}
 		}
 		select {
-		case t.packets <- &memberlist.Packet{Buf: buf[:n], From: from, Timestamp: time.Now()}:
+		case t.packets <- &memberlist.Packet{Buf: buf[:n], From: net.UDPAddrFromAddrPort(from), Timestamp: time.Now()}:
 		default:
 		}
 	}

@@ -14,11 +14,12 @@ import (
 	"github.com/faxmesh/faxmesh/cluster/ledger"
 )
 
-// roll is the members as another node has told them, and the log index at
-// which they were so.
+// roll is the members as another node has told them, how they gossip, and the
+// log index at which that was so.
 type roll struct {
-	Index uint64     `json:"index"`
-	Nodes []fax.Node `json:"nodes"`
+	Index uint64      `json:"index"`
+	Nodes []fax.Node  `json:"nodes"`
+	Ring  ledger.Ring `json:"ring"` // the keys of gossip
 }
 
 // book knows who is a member, and where. The ledger says so; but a node that
@@ -84,13 +85,26 @@ func (b *book) nodes() ([]fax.Node, error) {
 	return b.ledger.Nodes()
 }
 
+// ring gives the keys of gossip.
+func (b *book) ring() (ledger.Ring, error) {
+	index, _ := b.ledger.Applied()
+	b.mu.Lock()
+	r := b.roll
+	b.mu.Unlock()
+	if r.Index > index {
+		return r.Ring.Whole(), nil
+	}
+	return b.ledger.Ring()
+}
+
 // current is the roll to give to others.
 func (b *book) current() (roll, error) {
 	index, _ := b.ledger.Applied()
 	nodes, err := b.nodes()
+	ring, ringErr := b.ring()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return roll{Index: max(index, b.roll.Index), Nodes: nodes}, err
+	return roll{Index: max(index, b.roll.Index), Nodes: nodes, Ring: ring}, errors.Join(err, ringErr)
 }
 
 // find gives one member.

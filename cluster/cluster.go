@@ -91,6 +91,7 @@ type Cluster struct {
 	table     *presence.Table
 	seen      contacts
 	renewing  renewing
+	keys      keys
 	leaving   leaving
 	numbers   numbering
 	fresh     rounds
@@ -187,6 +188,7 @@ func Open(ctx context.Context, opt Options) (_ *Cluster, err error) {
 	c.life.work.Go(c.watch)
 	c.life.work.Go(c.seeToAgreement)
 	c.life.work.Go(c.renewInTime)
+	c.life.work.Go(c.turnKeys)
 	c.life.work.Go(c.tellGone)
 	c.life.work.Go(c.serveFeeds)
 	c.life.work.Go(c.serveBackups)
@@ -275,8 +277,13 @@ func (c *Cluster) openCarriers(dir string) (err error) {
 	if err := c.openRoaming(dir); err != nil {
 		return err
 	}
+	keys, index, err := c.gossipKeys()
+	if err != nil {
+		return err
+	}
+	c.keys.installed(index)
 	c.gossip, err = gossip.Open(gossip.Config{
-		Name: c.id.Name, Cluster: c.id.Cluster, Key: c.id.GossipKey, Advertise: c.port.gossipAddr,
+		Name: c.id.Name, Cluster: c.id.Cluster, Keys: keys, Advertise: c.port.gossipAddr,
 		Packets: c.port.udp, Streams: gossipStream{c.port.mux.Listener(peer.Gossip), c.port.mux},
 		Peers: c.peers, Member: func(node string) bool { _, ok := c.book.find(node); return ok }, State: c.table.State, Merge: c.merge, Alive: c.alive, Logger: c.opt.Logger,
 	})
@@ -302,6 +309,7 @@ func (c *Cluster) openCarriers(dir string) (err error) {
 	c.HandleOwn(MethodLeave, c.handleLeave)
 	c.HandleOwn(MethodRemove, c.handleRemove)
 	c.HandleOwn(MethodRenew, c.handleRenew)
+	c.HandleOwn(MethodRotate, c.handleRotate)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -165,6 +166,9 @@ func (c *Cluster) watch() {
 			return
 		}
 		c.bells.ring()
+		if err := c.installKeys(); err != nil {
+			c.opt.Logger.Warn("the gossip keys cannot be changed", "err", err)
+		}
 		nodes, err := c.book.nodes()
 		if err == nil && !slices.Equal(nodes, members) {
 			c.port.mux.Expel()
@@ -275,7 +279,7 @@ func (c *Cluster) attendOnce(self fax.Node) error {
 			failure = fmt.Errorf("the answer of %s: %w", ask[i], err)
 			continue
 		}
-		if err := c.book.learn(told.roll); err != nil {
+		if err := errors.Join(c.book.learn(told.roll), c.installKeys()); err != nil {
 			return err
 		}
 		if told.Leader == ask[i] {

@@ -23,6 +23,7 @@ type Position struct {
 	Logged uint64 `json:"logged"` // index of the last entry in its log
 	Term   uint64 `json:"term"`
 	Leader string `json:"leader"` // as far as it knows
+	Ring   uint64 `json:"ring"`   // index of the entry with the gossip keys that it has
 	// Yours is what it says of the asker's position.
 	Yours agreement     `json:"yours,omitempty"`
 	took  time.Duration // to ask
@@ -32,7 +33,7 @@ type Position struct {
 func (c *Cluster) Position() Position {
 	index, chain := c.ledger.Applied()
 	logged, term := c.raft.Logged()
-	return Position{Index: index, Chain: hex.EncodeToString(chain[:]), Logged: max(logged, index), Term: term, Leader: c.Leader()}
+	return Position{Index: index, Chain: hex.EncodeToString(chain[:]), Logged: max(logged, index), Term: term, Leader: c.Leader(), Ring: c.keys.index.Load()}
 }
 
 // handlePosition answers a node that tells where it stands itself.

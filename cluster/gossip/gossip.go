@@ -15,6 +15,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -57,7 +58,7 @@ type Packets interface {
 type Config struct {
 	Name      string
 	Cluster   string         // authenticated with each packet
-	Key       []byte         // 32 octets
+	Keys      [][]byte       // of 32 octets; the first encrypts, any may have encrypted what comes
 	Advertise netip.AddrPort // where other nodes send packets
 	Packets   Packets        // closed by Close
 	Streams   Streams        // closed by Close
@@ -80,6 +81,7 @@ type Config struct {
 type Gossip struct {
 	cfg     Config
 	list    *memberlist.Memberlist
+	ring    *memberlist.Keyring
 	queue   memberlist.TransmitLimitedQueue
 	inbox   chan []byte
 	nodes   atomic.Int64
@@ -92,6 +94,9 @@ type Gossip struct {
 
 // Open starts gossip and goes on looking for the other members until Close.
 func Open(cfg Config) (*Gossip, error) {
+	if len(cfg.Keys) == 0 {
+		return nil, errors.New("start gossip: there is no key") // it would not encrypt
+	}
 	g := &Gossip{cfg: cfg, inbox: make(chan []byte, maxInbox)}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.queue.NumNodes = func() int { return int(g.nodes.Load()) }
@@ -100,7 +105,12 @@ func Open(cfg Config) (*Gossip, error) {
 	g.queue.RetransmitMult = mc.RetransmitMult
 	mc.Name = cfg.Name
 	mc.Label = cfg.Cluster
-	mc.SecretKey = cfg.Key
+	ring, err := memberlist.NewKeyring(cfg.Keys, cfg.Keys[0])
+	if err != nil {
+		g.cancel()
+		return nil, fmt.Errorf("start gossip: %w", err)
+	}
+	g.ring, mc.Keyring = ring, ring
 	mc.EnableCompression = false // nothing here is worth a decompressor open to the network
 	mc.PushPullInterval = exchangeEvery
 	mc.DeadNodeReclaimTime = reclaimTime
@@ -122,6 +132,32 @@ func Open(cfg Config) (*Gossip, error) {
 	g.work.Go(g.merge)
 	g.work.Go(g.rejoin)
 	return g, nil
+}
+
+// SetKeys changes the keys to these, of which the first encrypts. What was
+// encrypted with another one is not understood from then on.
+func (g *Gossip) SetKeys(keys [][]byte) error {
+	if len(keys) == 0 {
+		return errors.New("gossip needs a key")
+	}
+	for _, k := range keys {
+		if err := g.ring.AddKey(k); err != nil {
+			return fmt.Errorf("add a gossip key: %w", err)
+		}
+	}
+	// Those that go must be the last ones on memberlist's ring: it takes any
+	// other out under the hands of who is just decrypting with them.
+	for _, k := range slices.Backward(keys) {
+		if err := g.ring.UseKey(k); err != nil {
+			return fmt.Errorf("use a gossip key: %w", err)
+		}
+	}
+	for _, k := range slices.Backward(slices.Clone(g.ring.GetKeys())[len(keys):]) {
+		if err := g.ring.RemoveKey(k); err != nil {
+			return fmt.Errorf("remove a gossip key: %w", err)
+		}
+	}
+	return nil
 }
 
 // Broadcast tells all nodes. A later broadcast of the same name takes the

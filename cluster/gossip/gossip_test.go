@@ -81,7 +81,7 @@ func (w *town) settle(t *testing.T, name string, key []byte, members ...string) 
 	w.nodes[name] = n
 	w.mu.Unlock()
 	n.Gossip, err = Open(Config{
-		Name: name, Cluster: "test", Key: key, Advertise: addr, Packets: udp, Streams: n,
+		Name: name, Cluster: "test", Keys: [][]byte{key}, Advertise: addr, Packets: udp, Streams: n,
 		Peers: func() map[string]string {
 			w.mu.Lock()
 			defer w.mu.Unlock()

@@ -45,6 +45,7 @@ var decoders = [...]func([]byte) (Command, error){
 	23: decodeAs[Recover],
 	24: decodeAs[Rebuild],
 	25: decodeAs[Once],
+	26: decodeAs[TurnKeys],
 }
 
 func (AddAccount) number() uint16   { return 1 }
@@ -72,6 +73,7 @@ func (Ashore) number() uint16       { return 22 }
 func (Recover) number() uint16      { return 23 }
 func (Rebuild) number() uint16      { return 24 }
 func (Once) number() uint16         { return 25 }
+func (TurnKeys) number() uint16     { return 26 }
 
 // Encode writes a command: its number, two octets with the high one first,
 // then its fields as a msgpack map.

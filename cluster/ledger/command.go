@@ -87,6 +87,16 @@ type (
 		Survivor string     `msgpack:"s"`
 		At       fax.Millis `msgpack:"t"`
 	}
+	// TurnKeys takes one step of turning the keys of gossip; see Turn. Conflict
+	// if the ring is not at that step.
+	TurnKeys struct {
+		Turn   Turn       `msgpack:"u"`
+		Serial uint64     `msgpack:"s"` // of the key that is added, used, dropped
+		Salt   []byte     `msgpack:"x"` // of the key that is added
+		By     string     `msgpack:"b"`
+		Node   string     `msgpack:"d"`
+		At     fax.Millis `msgpack:"t"`
+	}
 	// Rebuild begins a new era after a restore from a backup made at Made: Node
 	// is the only member, the certificates of all others are revoked, join tokens
 	// are void. Jobs that wait or were under way are held, with the reason; with

@@ -49,6 +49,7 @@ const (
 	keyActivity = "activity" // u64 seq of the last activity, 32 octets of its chain value
 	keyEnded    = "ended"    // u64: how many ended sessions are kept
 	keyEra      = "era"      // u64: how many times the cluster has been recovered
+	keyRing     = "ring"     // Ring: the keys of gossip
 
 	keyProposers = "proposers" // u64: how many proposers are remembered
 )

@@ -74,6 +74,7 @@ func (d *draft) revoke(n fax.Node, by string, at fax.Millis, era uint64, withRul
 	}
 	d.release(n.Name, 0)
 	d.delete(inNodes, n.Name)
+	d.askTurn()
 	r := Removed{Name: n.Name, PeerAddr: n.PeerAddr, At: at, By: by, Era: era}
 	revoked := []Removed{}
 	for _, fingerprint := range []string{n.Fingerprint, n.Next, n.Was} {

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"crypto/ed25519"
+	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
@@ -81,6 +82,20 @@ func Found(name string) (*Identity, error) {
 		return nil, err
 	}
 	return id, id.check()
+}
+
+// GossipKeyOf is the gossip key that members make of a salt; of none, that of
+// the cluster's first day. Who has been removed from the cluster could make it,
+// but does not hear of the salt.
+func (id *Identity) GossipKeyOf(salt []byte) ([]byte, error) {
+	if len(salt) == 0 {
+		return id.GossipKey, nil
+	}
+	key, err := hkdf.Key(sha256.New, id.GossipKey, salt, "faxmesh gossip", keyLen)
+	if err != nil {
+		return nil, fmt.Errorf("make a gossip key: %w", err)
+	}
+	return key, nil
 }
 
 // random gives n octets; the system's generator does not fail.

@@ -214,6 +214,9 @@ func (c *Cluster) admit(ctx context.Context, q asking) (answer admitted, err err
 	if _, err := c.Propose(ctx, ledger.SpendToken{Hash: secretHash(q.Secret), Node: q.Node.Name, Fingerprint: peer.Fingerprint(cert), At: now}); err != nil {
 		return answer, err
 	}
+	if err := c.recentEnough(q.Node); err != nil {
+		return answer, err
+	}
 	node := fax.Node{Name: q.Node.Name, PeerAddr: q.Node.PeerAddr, ClientAddr: q.Node.ClientAddr, Fingerprint: peer.Fingerprint(cert), Joined: now, Knows: q.Node.Knows}
 	if _, err := c.Propose(ctx, ledger.PutNode{Node: node}); err != nil {
 		return answer, err

@@ -187,6 +187,9 @@ func (c *Cluster) proposeOnce(ctx context.Context, data []byte, hint string) (re
 
 // proposeHere applies a command on this node, which believes that it leads.
 func (c *Cluster) proposeHere(ctx context.Context, data []byte) (res ledger.Result, leader string, err error) {
+	if err := c.mayPropose(data); err != nil {
+		return res, "", err
+	}
 	answer, err := c.raft.Apply(ctx, data)
 	var notLeader consensus.ErrNotLeader
 	switch {

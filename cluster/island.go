@@ -33,7 +33,8 @@ import (
 // remaining jobs are given free (ledger.Ashore) and the node is an island no
 // more. If it dies before that, it is an island from its next start on; if it
 // never comes back, an administrator who removes it gives free what was
-// imported, and the rest is on its disk.
+// imported, and the rest is on its disk (Records). If the ledger was meanwhile
+// put back to an earlier day it is told again what it had (mend).
 //
 // The majority meanwhile dials the jobs it knows. One that was leased to the
 // island it tries again only when the lease has run out and the longest call
@@ -240,7 +241,7 @@ func (c *Cluster) importNext(ctx context.Context, d *diary.Diary) error {
 		return nil
 	}
 	if _, err := c.agree(ctx, batch); err != nil {
-		return err
+		return c.mend(d, batch, err)
 	}
 	d.Taken(batch)
 	return nil

@@ -62,22 +62,8 @@ func Open(path, node string, imported func(era string) (next uint64, err error),
 }
 
 func (d *Diary) load(imported func(string) (uint64, error)) error {
-	records, err := d.journal.Records()
-	if err != nil {
+	if err := d.readLocked(); err != nil {
 		return err
-	}
-	for _, r := range records {
-		if len(r) <= eraLen+8 {
-			return fmt.Errorf("a record of %d octets is too short", len(r))
-		}
-		era, number := string(r[:eraLen]), binary.BigEndian.Uint64(r[eraLen:])
-		if d.era == "" {
-			d.era, d.first = era, number
-		}
-		if era != d.era || number != d.first+uint64(len(d.pending)) {
-			return fmt.Errorf("record %d of era %s follows %d of %s", number, era, d.first+uint64(len(d.pending))-1, d.era)
-		}
-		d.pending = append(d.pending, r[eraLen+8:])
 	}
 	if d.era == "" {
 		d.begin()
@@ -89,6 +75,58 @@ func (d *Diary) load(imported func(string) (uint64, error)) error {
 		return err
 	}
 	d.takenLocked(next)
+	return nil
+}
+
+// readLocked takes in the whole file.
+func (d *Diary) readLocked() error {
+	records, err := d.journal.Records()
+	if err != nil {
+		return err
+	}
+	d.pending = nil
+	for i, r := range records {
+		if len(r) <= eraLen+8 {
+			return fmt.Errorf("a record of %d octets is too short", len(r))
+		}
+		era, number := string(r[:eraLen]), binary.BigEndian.Uint64(r[eraLen:])
+		if i == 0 {
+			d.era, d.first = era, number
+		}
+		if era != d.era || number != d.first+uint64(len(d.pending)) {
+			return fmt.Errorf("record %d of era %s follows %d of %s", number, era, d.first+uint64(len(d.pending))-1, d.era)
+		}
+		d.pending = append(d.pending, r[eraLen+8:])
+	}
+	return nil
+}
+
+// Rewind takes up again the commands from number next on, which the ledger had
+// and has no more, since it was put back to an earlier day. It reports whether
+// none is missing from the file: then they can be imported as before.
+func (d *Diary) Rewind(next uint64) (whole bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.written {
+		return next >= d.first, nil
+	}
+	if err := d.readLocked(); err != nil {
+		return false, fmt.Errorf("read the records that this node alone knows: %w", err)
+	}
+	whole = d.first <= next && next <= d.first+uint64(len(d.pending))
+	d.takenLocked(next)
+	return whole, nil
+}
+
+// Forget empties the file, though the ledger has not all of it, and begins
+// another era.
+func (d *Diary) Forget() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.journal.Compact(func([]byte) bool { return false }); err != nil {
+		return fmt.Errorf("drop the records that cannot be imported: %w", err)
+	}
+	d.begin()
 	return nil
 }
 

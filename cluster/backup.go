@@ -199,6 +199,9 @@ func (c *Cluster) writeBackup(ctx context.Context, out *backupStream, order Back
 	if mark, err = c.backUpState(w, order); err != nil {
 		return mark, err
 	}
+	if err := c.backUpRoaming(w); err != nil {
+		return mark, err
+	}
 	if order.Documents {
 		// Those of the snapshot, and some that have come since: no record lets go
 		// of a document.

@@ -17,6 +17,7 @@ import (
 	"github.com/faxmesh/faxmesh/clientlib/fax"
 	"github.com/faxmesh/faxmesh/cluster/ledger"
 	"github.com/faxmesh/faxmesh/cluster/peer"
+	"github.com/faxmesh/faxmesh/cluster/roaming"
 )
 
 // backedUp is a part of a backup.
@@ -130,11 +131,17 @@ func TestBackupsThatAreNone(t *testing.T) {
 			e[3].content = b
 			return e
 		}),
-		"a short ledger":     with(func(e []backedUp) []backedUp { e[3].content = e[3].content[:1000]; return e }),
-		"another page":       with(func(e []backedUp) []backedUp { e[4].content = []byte("b page"); return e }),
-		"a page elsewhere":   with(func(e []backedUp) []backedUp { e[4].name = folderDocuments + "../../etc/passwd"; return e }),
-		"a page too few":     with(func(e []backedUp) []backedUp { return slices.Delete(e, 4, 5) }),
-		"a page before all":  with(func(e []backedUp) []backedUp { return slices.Insert(e, 3, e[4]) }),
+		"a short ledger":    with(func(e []backedUp) []backedUp { e[3].content = e[3].content[:1000]; return e }),
+		"another page":      with(func(e []backedUp) []backedUp { e[4].content = []byte("b page"); return e }),
+		"a page elsewhere":  with(func(e []backedUp) []backedUp { e[4].name = folderDocuments + "../../etc/passwd"; return e }),
+		"a page too few":    with(func(e []backedUp) []backedUp { return slices.Delete(e, 4, 5) }),
+		"a page before all": with(func(e []backedUp) []backedUp { return slices.Insert(e, 3, e[4]) }),
+		"noise in a book": with(func(e []backedUp) []backedUp {
+			return slices.Insert(e, 4, backedUp{folderRoaming + "1", []byte("noise")})
+		}),
+		"half a book": with(func(e []backedUp) []backedUp {
+			return slices.Insert(e, 4, backedUp{folderRoaming + "1", roaming.Page{More: true, Last: "k"}.Encode()})
+		}),
 		"no end":             with(func(e []backedUp) []backedUp { return e[:5] }),
 		"more behind":        with(func(e []backedUp) []backedUp { return append(e, e[4]) }),
 		"cut off":            whole[:len(whole)/2],

@@ -26,6 +26,7 @@ const (
 	nameAuthority   = "authority.json" // peer.Root
 	folderSettings  = "settings/"      // BackupOrder.Files
 	nameLedger      = "ledger"         // ledger.Snapshot
+	folderRoaming   = "roaming/"       // roaming.Page, numbered
 	folderDocuments = "documents/"     // each under its hash
 	nameEnd         = "end.json"       // BackupResult
 )
@@ -59,13 +60,16 @@ var errContents = errors.New("the backup does not hold what a backup holds; it w
 type contents interface {
 	ledger(r io.Reader) error
 	document(r io.Reader, hash string, size int64) error
+	roaming() *roamingPages
 }
 
 // CheckBackup reads a backup, decrypted, to its end and checks every part of it.
-func CheckBackup(r io.Reader) (Contents, error) { return readBackup(r, checking{}) }
+func CheckBackup(r io.Reader) (Contents, error) { return readBackup(r, checking{&roamingPages{}}) }
 
 // checking takes nothing: it only looks.
-type checking struct{}
+type checking struct{ pages *roamingPages }
+
+func (c checking) roaming() *roamingPages { return c.pages }
 
 func (checking) ledger(r io.Reader) error { return ledger.CheckSnapshot(r, io.Discard) }
 
@@ -121,6 +125,11 @@ func readBackup(r io.Reader, to contents) (c Contents, err error) {
 			if err == nil {
 				err = to.document(in, hash, h.Size)
 			}
+		case strings.HasPrefix(name, folderRoaming):
+			var page []byte
+			if page, err = readEntry(in, h); err == nil {
+				err = to.roaming().take(page)
+			}
 		case strings.HasPrefix(name, folderSettings) && len(c.Files) < maxBackupFiles:
 			var content []byte
 			content, err = readEntry(in, h)
@@ -132,6 +141,9 @@ func readBackup(r io.Reader, to contents) (c Contents, err error) {
 	}
 	if !state || !end || documents != c.Result.Documents {
 		return c, errContents
+	}
+	if err := to.roaming().whole(); err != nil {
+		return c, err
 	}
 	// What follows the tar stream has to be authentic too, and there.
 	if _, err := io.Copy(io.Discard, r); err != nil {

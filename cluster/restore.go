@@ -16,6 +16,7 @@ import (
 	"github.com/faxmesh/faxmesh/cluster/durable"
 	"github.com/faxmesh/faxmesh/cluster/ledger"
 	"github.com/faxmesh/faxmesh/cluster/peer"
+	"github.com/faxmesh/faxmesh/cluster/roaming"
 )
 
 // restoreTime bounds one command of a restore.
@@ -67,7 +68,10 @@ type restoring struct {
 	state *ledger.Ledger
 	store *blob.Store
 	kept  int
+	pages roamingPages
 }
+
+func (r *restoring) roaming() *roamingPages { return &r.pages }
 
 func (r *restoring) ledger(in io.Reader) error { return r.state.Restore(in) }
 
@@ -100,7 +104,12 @@ func restoreInto(ctx context.Context, backup io.Reader, dir string, opt Options,
 	if err != nil {
 		return err
 	}
-	to := &restoring{ctx: ctx, state: l, store: store}
+	books, err := roaming.Open(filepath.Join(dir, roamingFile), opt.Name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, books.Close()) }()
+	to := &restoring{ctx: ctx, state: l, store: store, pages: roamingPages{store: books}}
 	if r.Contents, err = readBackup(backup, to); err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ const (
 
 // How removed nodes are told.
 const (
+	tellFirst = time.Second // after the start, or the lead: who has recovered should be heard soon
 	tellEvery = 15 * time.Second
 	tellWait  = 3 * time.Second     // for one answer
 	tellFor   = 90 * 24 * time.Hour // after the removal
@@ -101,8 +102,9 @@ func (c *Cluster) Remove(ctx context.Context, order RemoveOrder) (r Removal, err
 // are told, lest they go on by themselves as what they were.
 func (c *Cluster) tellGone() {
 	told := map[string]bool{}
-	for pause(c.life.ctx, tellEvery) == nil {
-		if !c.raft.IsLeader() {
+	for wait := tellFirst; pause(c.life.ctx, wait) == nil; {
+		if wait = tellEvery; !c.raft.IsLeader() {
+			wait = tellFirst
 			continue
 		}
 		removed, err := c.ledger.Removed()

@@ -159,7 +159,7 @@ func (c *Cluster) handleGone(_ context.Context, from string, body []byte) ([]byt
 		why = fmt.Sprintf("was given up when the cluster was recovered on %s (recovery %d)", r.At.Time().Format("2006-01-02 15:04 MST"), r.Era)
 	}
 	c.life.work.Go(func() {
-		c.stop(fmt.Sprintf("node %s %s, says %s; to use this machine again join with a new directory. What it alone knew is still in this one", c.id.Name, why, from))
+		c.stop(fmt.Sprintf("node %s %s, says %s; to use this machine again join with a new directory. What it alone knew is still in this one; faxmeshd records prints it", c.id.Name, why, from))
 	})
 	return nil, nil
 }

@@ -28,7 +28,7 @@ Environment: NCFX_SECTION_KEY overrides a setting of NCFXSERVER.DAT, as
 NCFX_NETWORK_SERVERTCPPORT=7490.`,
 		Example: `  faxmeshd init --data /var/lib/faxmesh --name north --line 0301@/dev/ttyACM0
   faxmeshd run --data /var/lib/faxmesh`,
-	}, a.initCommand(), a.joinCommand(), a.runCommand(), a.tokenCommand(), a.statusCommand(), a.leaveCommand(), a.removeCommand(), a.backupCommand(), a.restoreCommand(), a.renewCommand(), a.rotateCommand(), a.recoverCommand(),
+	}, a.initCommand(), a.joinCommand(), a.runCommand(), a.tokenCommand(), a.statusCommand(), a.leaveCommand(), a.removeCommand(), a.backupCommand(), a.restoreCommand(), a.renewCommand(), a.rotateCommand(), a.recoverCommand(), a.recordsCommand(),
 		a.linesCommand(), a.configCommand(), a.exchangeCommand(), a.demoCommand())
 }
 

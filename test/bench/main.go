@@ -3,6 +3,7 @@
 //
 //	go run ./test/bench codec [-json]
 //	go run ./test/bench line [-json]
+//	go run ./test/bench gossip [-json] [-nodes 100] [-changes 100] [-loss 0.02] [-entries 1000000]
 //	go run ./test/bench cluster [-json] [-parts submit,leader,takeover,start]
 //
 // It exits with 0 if every bar is met, with 1 if one is missed, and with 2 if
@@ -26,6 +27,7 @@ func benches() map[string]bench {
 	return map[string]bench{
 		"cluster": measureCluster,
 		"codec":   codec,
+		"gossip":  measureGossip,
 		"line":    callLine,
 	}
 }

@@ -43,13 +43,17 @@ const (
 // The cost of a passphrase: RFC 9106 clause 4, the second choice. A file may ask
 // for more, up to the limits.
 const (
-	costTime    = 3
-	costMemory  = 64 << 10 // KiB
-	costThreads = 4
-	maxTime     = 16
-	maxMemory   = 1 << 20
-	maxThreads  = 64
+	maxTime    = 16
+	maxMemory  = 1 << 20 // KiB
+	maxThreads = 64
 )
+
+type cost struct {
+	time, memory uint32
+	threads      uint8
+}
+
+var usual = cost{time: 3, memory: 64 << 10, threads: 4}
 
 // Errors of a file that cannot be read.
 var (
@@ -61,12 +65,12 @@ var (
 
 // keys derives the cipher, and the check of a header.
 func keys(header []byte, passphrase string) (cipher.AEAD, []byte, error) {
-	cost := header[len(magic):]
-	time, memory, threads := binary.BigEndian.Uint32(cost), binary.BigEndian.Uint32(cost[4:]), cost[8]
+	asked := header[len(magic):]
+	time, memory, threads := binary.BigEndian.Uint32(asked), binary.BigEndian.Uint32(asked[4:]), asked[8]
 	if time < 1 || time > maxTime || memory < 8*uint32(threads) || memory > maxMemory || threads < 1 || threads > maxThreads {
 		return nil, nil, fmt.Errorf("%w: its passphrase would cost more than is allowed", ErrDamaged)
 	}
-	salt := cost[9 : 9+saltLen]
+	salt := asked[9 : 9+saltLen]
 	derived := argon2.IDKey([]byte(passphrase), salt, time, memory, threads, 64)
 	mac := hmac.New(sha256.New, derived[32:])
 	mac.Write(header[:headerLen-checkLen])
@@ -97,11 +101,15 @@ type Writer struct {
 
 // NewWriter writes the header of a file.
 func NewWriter(w io.Writer, passphrase string) (*Writer, error) {
+	return newWriter(w, passphrase, usual)
+}
+
+func newWriter(w io.Writer, passphrase string, c cost) (*Writer, error) {
 	header := make([]byte, 0, headerLen)
 	header = append(header, magic...)
-	header = binary.BigEndian.AppendUint32(header, costTime)
-	header = binary.BigEndian.AppendUint32(header, costMemory)
-	header = append(header, costThreads)
+	header = binary.BigEndian.AppendUint32(header, c.time)
+	header = binary.BigEndian.AppendUint32(header, c.memory)
+	header = append(header, c.threads)
 	header = header[:headerLen]
 	rand.Read(header[headerLen-checkLen-saltLen : headerLen-checkLen]) // never fails
 	aead, check, err := keys(header, passphrase)

@@ -11,7 +11,7 @@ import (
 func sealed(t testing.TB, content []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	w, err := NewWriter(&b, "a passphrase")
+	w, err := newWriter(&b, "a passphrase", cost{1, 64, 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,6 +53,24 @@ func TestRoundTrip(t *testing.T) {
 		if n > 32 && bytes.Contains(file, want[:32]) {
 			t.Errorf("%d octets are not encrypted", n)
 		}
+	}
+}
+
+// TestUsualCost: what is written asks for the cost that is documented.
+func TestUsualCost(t *testing.T) {
+	var b bytes.Buffer
+	w, err := NewWriter(&b, "a passphrase")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := opened(b.Bytes(), "a passphrase"); err != nil || len(got) != 0 {
+		t.Errorf("an empty file gives %d octets, %v", len(got), err)
+	}
+	if asked := b.Bytes()[len(magic) : len(magic)+9]; !bytes.Equal(asked, []byte{0, 0, 0, 3, 0, 1, 0, 0, 4}) {
+		t.Errorf("the passphrase costs %v", asked)
 	}
 }
 

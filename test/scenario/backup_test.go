@@ -89,7 +89,7 @@ func TestBackup(t *testing.T) {
 	}
 	mark := south.proc.said.mark()
 	west := start(t, l.dir, "faxmeshd", "run", "--data", "west")
-	south.proc.said.await(t, mark, "level=WARN", readyTime)
+	south.proc.said.await(t, mark, `msg="a connection was refused"`, readyTime)
 	if members := l.done(t, "faxmeshd", "status", "--data", "south"); strings.Contains(members, "west") {
 		t.Errorf("a node of before is a member again:\n%s", members)
 	}

@@ -90,11 +90,19 @@ func (a *app) run(ctx context.Context, r running) (err error) {
 		Lines:        lines,
 		Retry:        retryPolicy(lines),
 	})
+	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		log.Info("the node was told to stop before it served", "err", err)
+		return nil // this too is how a node ends
+	}
 	if err != nil {
 		return fmt.Errorf("start the node: %w", err)
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
-	if !settled(ctx, n.Cluster()) && ctx.Err() == nil {
+	known := settled(ctx, n.Cluster())
+	if ctx.Err() != nil {
+		return nil
+	}
+	if !known {
 		log.Warn("no other node has been reached; this one serves alone, with what it knows", "after", settleTime)
 	}
 	return a.serve(ctx, n, r)

@@ -2,9 +2,10 @@
 // face.
 //
 // What is agreed goes through the ledger (Propose), which every node reads
-// locally; who is logged in and what lines do goes by gossip (Presence);
-// documents are copied from node to node (Blobs); what concerns two nodes alone
-// is asked directly (Call). All of it shares one port between nodes.
+// locally; who is logged in and what lines do goes by gossip (Presence), as do
+// changes of profiles and address books (EditRoaming); documents are copied from
+// node to node (Blobs); what concerns two nodes alone is asked directly (Call).
+// All of it shares one port between nodes.
 package cluster
 
 import (

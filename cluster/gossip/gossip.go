@@ -1,10 +1,11 @@
-// Package gossip carries presence between nodes with hashicorp/memberlist,
+// Package gossip carries broadcasts between nodes with hashicorp/memberlist,
 // which also finds out which nodes are alive.
 //
 // Packets go by UDP, encrypted with the cluster's key; streams go over the peer
 // port, which has proved who is at the other end. Gossip has no authority:
-// whoever holds the key is believed about who is alive and what lines do, about
-// nothing else, and only members' names are listened to.
+// whoever holds the key is believed about who is alive, what lines do, what is
+// in address books, about nothing else, and only members' names are listened
+// to.
 package gossip
 
 import (

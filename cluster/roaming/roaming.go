@@ -22,7 +22,8 @@ import (
 	"github.com/faxmesh/faxmesh/clientlib/fax"
 )
 
-// Limits.
+// Limits. Those on how many records an owner has hold where one is written: what
+// nodes have added that did not hear each other is joined all the same.
 const (
 	MaxOwner    = 64      // octets of an account's or shared book's name
 	MaxID       = 128     // octets of a record's id

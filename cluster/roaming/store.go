@@ -52,7 +52,7 @@ func Open(path, node string) (*Store, error) {
 }
 
 func open(path, node string, options bbolt.Options) (*Store, error) {
-	options.Timeout, options.FreelistType, options.NoFreelistSync = lockWait, bbolt.FreelistMapType, true
+	options.Timeout, options.FreelistType = lockWait, bbolt.FreelistMapType
 	db, err := bbolt.Open(path, 0o600, &options)
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		err = fmt.Errorf("another process has it open: %w", err)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -58,13 +59,8 @@ func measureReturn(entries int) (r returned, err error) {
 		return r, err
 	}
 	defer away.Close()
-	for i := 0; i < entries; i += 100 {
-		e := entryAt(i)
-		e.Set = map[string]string{"note": "moved to the new building"}
-		if _, err := here.Write(time.Now(), e); err != nil {
-			return r, err
-		}
-		r.changed++
+	if r.changed, err = move(here, entries); err != nil {
+		return r, err
 	}
 	if r.whole, err = wholeBook(here); err != nil {
 		return r, err
@@ -90,6 +86,22 @@ func fill(path string, entries int) error {
 		}
 	}
 	return s.Close()
+}
+
+// move changes a field of one entry of a hundred.
+func move(s *roaming.Store, entries int) (changed int, err error) {
+	var edits []roaming.Edit
+	for i := 0; i < entries; i += 100 {
+		e := entryAt(i)
+		e.Set = map[string]string{"note": "moved to the new building"}
+		edits = append(edits, e)
+	}
+	for part := range slices.Chunk(edits, roaming.MaxEdits) {
+		if _, err := s.Write(time.Now(), part...); err != nil {
+			return 0, err
+		}
+	}
+	return len(edits), nil
 }
 
 func copyFile(to, from string) error {

@@ -9,8 +9,11 @@ import (
 	"net"
 	"net/textproto"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/faxmesh/faxmesh/test/interop/lab"
@@ -20,9 +23,18 @@ import (
 // for jobs.
 const hfaxd = "127.0.0.1:4559"
 
-// hylafaxSubmits is how many submits a second HylaFAX takes from each crowd,
-// from clients that stay connected as ours do.
-func (b *clusterBench) hylafaxSubmits(ctx context.Context, document []byte) (rates [len(crowds)]float64, err error) {
+// hylaRates is how many submits a second HylaFAX takes from some clients.
+type hylaRates struct {
+	sendfax float64 // each submit is a sendfax, as people and scripts do it
+	hfaxd   float64 // from programs that speak hfaxd's protocol and stay connected
+}
+
+// hylafaxSubmits is what HylaFAX takes from each crowd.
+func (b *clusterBench) hylafaxSubmits(ctx context.Context, document []byte) (rates [len(crowds)]hylaRates, err error) {
+	file := filepath.Join(b.dir, "page.tif")
+	if err := os.WriteFile(file, document, 0o600); err != nil {
+		return rates, err
+	}
 	h, err := lab.StartHylaFAX(ctx)
 	if err != nil {
 		return rates, err
@@ -31,7 +43,11 @@ func (b *clusterBench) hylafaxSubmits(ctx context.Context, document []byte) (rat
 	defer func() { err = errors.Join(err, h.Close(), clearJobs(hylaSpool, jobs)) }()
 	for i, crowd := range crowds {
 		var made []string
-		rates[i], made, err = b.hylafaxCrowd(ctx, crowd, document)
+		rates[i].sendfax, made, err = b.sendfaxCrowd(ctx, crowd, file)
+		if jobs = append(jobs, made...); err != nil {
+			return rates, err
+		}
+		rates[i].hfaxd, made, err = b.hylafaxCrowd(ctx, crowd, document)
 		if jobs = append(jobs, made...); err != nil {
 			return rates, err
 		}
@@ -39,7 +55,47 @@ func (b *clusterBench) hylafaxSubmits(ctx context.Context, document []byte) (rat
 	return rates, nil
 }
 
-// hylafaxCrowd lets so many clients submit at once. It returns the jobs as well.
+// sendfaxCrowd lets so many users run sendfax, each again and again. It returns
+// the jobs as well.
+func (b *clusterBench) sendfaxCrowd(ctx context.Context, crowd int, file string) (perSecond float64, jobs []string, err error) {
+	var mu sync.Mutex
+	perSecond, err = rate(ctx, crowd, b.slice, func(ctx context.Context, client int) error {
+		id, err := sendfax(ctx, hfaxd, fmt.Sprintf("0999%d", client), file)
+		mu.Lock()
+		defer mu.Unlock()
+		jobs = append(jobs, id)
+		return err
+	})
+	return perSecond, slices.DeleteFunc(jobs, func(id string) bool { return id == "" }), err
+}
+
+// sendfax runs HylaFAX's own client, without a cover page and for tomorrow, and
+// returns the number of the job.
+func sendfax(ctx context.Context, addr, number, file string) (job string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, sendfaxTime)
+	defer cancel()
+	said, err := exec.CommandContext(ctx, "sendfax", "-h", addr, "-n", "-a", "now + 1 day", "-d", number, file).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("sendfax: %w\n%.1000s", err, said)
+	}
+	return requested(said)
+}
+
+// sendfaxTime is the longest that one sendfax may take.
+const sendfaxTime = 2 * time.Minute
+
+var requestID = regexp.MustCompile(`request id is (\d+)`)
+
+// requested is the number of the job that sendfax says it has made.
+func requested(said []byte) (string, error) {
+	id := requestID.FindSubmatch(said)
+	if id == nil {
+		return "", fmt.Errorf("sendfax names no job: %.1000q", said)
+	}
+	return string(id[1]), nil
+}
+
+// hylafaxCrowd lets so many clients that stay connected submit at once. It returns the jobs as well.
 func (b *clusterBench) hylafaxCrowd(ctx context.Context, crowd int, document []byte) (perSecond float64, jobs []string, err error) {
 	var clients []*hylaClient
 	defer func() {

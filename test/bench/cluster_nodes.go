@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/faxmesh/faxmesh/clientlib"
+	"github.com/faxmesh/faxmesh/clientlib/fax"
 )
 
 // Times of nodes.
@@ -140,13 +141,35 @@ func (c *nodes) settled(ctx context.Context) error {
 	}
 }
 
-// login opens a session at a node.
+// clerk is the name of an account for client i.
+func clerk(i int) string { return fmt.Sprintf("clerk%d", i) }
+
+// hire makes accounts for so many clients.
+func (c *nodes) hire(ctx context.Context, clients int) error {
+	s, err := c.login(ctx, 0)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	for i := range clients {
+		if err := s.AddAccount(ctx, clerk(i), benchPassword, fax.Individual); err != nil {
+			return fmt.Errorf("make an account: %w", err)
+		}
+	}
+	return nil
+}
+
+// login opens a session of the administrator at a node.
 func (c *nodes) login(ctx context.Context, at int) (*clientlib.Client, error) {
+	return c.loginAs(ctx, at, "admin")
+}
+
+func (c *nodes) loginAs(ctx context.Context, at int, account string) (*clientlib.Client, error) {
 	s, err := clientlib.Dial(ctx, []string{c.all[at].clients}, clientlib.Options{Program: "bench", OnFirstUse: func(string) error { return nil }})
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.Login(ctx, "admin", benchPassword); err != nil {
+	if _, err := s.Login(ctx, account, benchPassword); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("log in at %s: %w", c.all[at].name, err)
 	}

@@ -83,6 +83,16 @@ func TestRecords(t *testing.T) {
 	}
 }
 
+// TestRequested: what sendfax says becomes the number of a job.
+func TestRequested(t *testing.T) {
+	if id, err := requested([]byte("request id is 17 (group id 16) for host 127.0.0.1 (1 file)\n")); id != "17" || err != nil {
+		t.Error(id, err)
+	}
+	if _, err := requested([]byte("425 Cannot create data socket\n")); err == nil || !strings.Contains(err.Error(), "425") {
+		t.Error(err)
+	}
+}
+
 // TestHylaClient speaks with a server that answers as hfaxd does.
 func TestHylaClient(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

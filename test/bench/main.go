@@ -38,10 +38,18 @@ type bar struct {
 	Value float64 `json:"value"`
 	Bar   float64 `json:"bar"`
 	OK    bool    `json:"ok"`
+	Info  bool    `json:"info,omitempty"` // held against nothing
 }
 
-func atLeast(name string, value, least float64) bar { return bar{name, value, least, value >= least} }
-func atMost(name string, value, most float64) bar   { return bar{name, value, most, value <= most} }
+// info is a measure that is told and held against nothing.
+func info(name string, value float64) bar { return bar{Name: name, Value: value, OK: true, Info: true} }
+
+func atLeast(name string, value, least float64) bar {
+	return bar{Name: name, Value: value, Bar: least, OK: value >= least}
+}
+func atMost(name string, value, most float64) bar {
+	return bar{Name: name, Value: value, Bar: most, OK: value <= most}
+}
 
 // result is the last line with -json.
 type result struct {
@@ -87,11 +95,15 @@ func run(all map[string]bench, args []string, out, errs io.Writer) int {
 		fmt.Fprintf(errs, "bench %s: %v\n", name, err)
 	}
 	for _, b := range bars {
+		if b.Info {
+			fmt.Fprintf(out, "%-60s %8.2f  no bar\n", b.Name, b.Value)
+			continue
+		}
 		verdict := "met"
 		if !b.OK {
 			verdict = "MISSED"
 		}
-		fmt.Fprintf(out, "%-40s %8.2f  bar %5.2f  %s\n", b.Name, b.Value, b.Bar, verdict)
+		fmt.Fprintf(out, "%-60s %8.2f  bar %5.2f  %s\n", b.Name, b.Value, b.Bar, verdict)
 	}
 	if asJSON {
 		line, _ := json.Marshal(r) // of numbers and text alone

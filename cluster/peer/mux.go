@@ -190,9 +190,7 @@ func (m *Mux) authenticate(raw net.Conn) (*Conn, Proto, error) {
 			return nil, 0, err
 		}
 	}
-	if conn.Version = versionOf(t.ConnectionState().NegotiatedProtocol); conn.Version == 0 {
-		return nil, 0, errors.New("it does not say which version of the cluster protocol it speaks")
-	}
+	conn.Version = versionOf(t.ConnectionState().NegotiatedProtocol)
 	return conn, proto, nil
 }
 
@@ -304,12 +302,21 @@ func (m *Mux) Close() error {
 func (m *Mux) serverConfig() *tls.Config {
 	return &tls.Config{
 		MinVersion:             tls.VersionTLS13,
-		GetCertificate:         m.cfg.Identity.forAsker,
+		GetCertificate:         m.show,
 		NextProtos:             m.cfg.Versions.names(),
 		ClientAuth:             tls.VerifyClientCertIfGiven,
 		ClientCAs:              m.cfg.Identity.Pool(),
 		SessionTicketsDisabled: true, // each connection proves itself anew
 	}
+}
+
+// show gives the certificate to who speaks the cluster protocol. Others, as who
+// looks what is on a port, are told nothing but that there is TLS.
+func (m *Mux) show(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if len(hello.SupportedProtos) == 0 { // TLS itself refuses those who name others
+		return nil, errors.New("it does not say which version of the cluster protocol it speaks")
+	}
+	return m.cfg.Identity.forAsker(hello)
 }
 
 func remoteIP(c net.Conn) netip.Addr {

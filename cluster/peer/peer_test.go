@@ -205,7 +205,7 @@ func TestStrangersGetNothing(t *testing.T) {
 	north := w.settle(t, one)
 	addr := north.Addr().String()
 	insecure := func(certs ...tls.Certificate) *tls.Config {
-		cfg := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13}
+		cfg := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13, NextProtos: Spoken.names()}
 		if len(certs) > 0 { // shown whatever authority the port asks for
 			cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &certs[0], nil }
 		}
@@ -222,7 +222,7 @@ func TestStrangersGetNothing(t *testing.T) {
 		"another cluster's":    {insecure(other.Certificate()), byte(Raft), "unknown authority"},
 		"not a member":         {insecure(removed.Certificate()), byte(Raft), "not one of a member"},
 		"no protocol":          {insecure(one.Certificate()), 'x', "no protocol"},
-		"no version":           {insecure(one.Certificate()), byte(Request), "which version"},
+		"web":                  {&tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}, byte(Join), "no version of the cluster protocol in common"},
 		"an old TLS":           {&tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12}, byte(Join), "TLS handshake"},
 		"join, another's cert": {insecure(other.Certificate()), byte(Join), "unknown authority"},
 	} {
@@ -236,6 +236,16 @@ func TestStrangersGetNothing(t *testing.T) {
 			waitFor(t, func() bool { return strings.Contains(w.logged(), c.why) })
 		})
 	}
+	t.Run("no version", func(t *testing.T) { // shown no certificate, not even for a member's own
+		cfg := insecure(one.Certificate())
+		cfg.NextProtos = nil
+		cfg.VerifyConnection = func(tls.ConnectionState) error { t.Error("the port has said who it is"); return nil }
+		if conn, err := tls.Dial("tcp", addr, cfg); err == nil {
+			conn.Close()
+			t.Error("the handshake is finished")
+		}
+		waitFor(t, func() bool { return strings.Contains(w.logged(), "which version") })
+	})
 	t.Run("noise", func(t *testing.T) {
 		conn, err := net.Dial("tcp", addr)
 		if err != nil {

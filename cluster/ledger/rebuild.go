@@ -55,10 +55,10 @@ func (c Rebuild) found(d *draft) error {
 // and those that a node kept to itself.
 func (c Rebuild) jobs(d *draft) (jobs []*jobRecord) {
 	seen := map[string]bool{}
-	take := func(id string) bool {
+	take := func(id string, wanted func(*jobRecord) bool) bool {
 		if !seen[id] {
 			seen[id] = true
-			if j := load[jobRecord](d, inJobs, id); j != nil {
+			if j := load[jobRecord](d, inJobs, id); j != nil && wanted(j) { // or there would be no end
 				jobs = append(jobs, j)
 			}
 		}
@@ -68,7 +68,7 @@ func (c Rebuild) jobs(d *draft) (jobs []*jobRecord) {
 		prefix := queuePrefix(owner{}, s)
 		cur := d.state.cursor(inQueue)
 		for k, _ := cur.Seek([]byte(prefix)); hasPrefix(k, prefix); k, _ = cur.Next() {
-			if !take(string(k[len(prefix)+8:])) {
+			if !take(string(k[len(prefix)+8:]), func(j *jobRecord) bool { return j.State == s }) {
 				return jobs
 			}
 		}
@@ -76,7 +76,7 @@ func (c Rebuild) jobs(d *draft) (jobs []*jobRecord) {
 	cur := d.state.cursor(inAlone)
 	for k, _ := cur.Seek(nil); k != nil; k, _ = cur.Next() {
 		_, id, _ := strings.Cut(string(k), "\x00")
-		if !take(id) {
+		if !take(id, func(j *jobRecord) bool { return j.Alone != "" }) {
 			break
 		}
 	}
@@ -96,7 +96,7 @@ func (c Rebuild) unsettled() []fax.State {
 func (c Rebuild) settle(d *draft, old *jobRecord) {
 	j := *old
 	j.Alone = ""
-	if old.State == fax.Held || old.State == fax.Queued && c.Resume {
+	if old.State == fax.Held || old.State.Ended() || old.State == fax.Queued && c.Resume {
 		d.storeJob(old, &j)
 		return
 	}

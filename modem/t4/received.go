@@ -73,10 +73,11 @@ func (b *Bitmap) decodeT4(data []byte, width, maxRows int, twoD bool) Quality {
 			continue
 		}
 		whole := d.decode(p)
-		// What has no EOL on one side, or comes within an RTC, may be noise.
-		stands := whole || p.closed && more && run < 2
-		d.note(p, whole, stands, run)
-		if stands {
+		// What has no EOL on one side may be noise, or what some modems and
+		// programs idle with before a page; so may what comes within an RTC.
+		torn := !whole && p.closed && more && run < 2
+		d.note(p, whole, torn)
+		if whole || torn {
 			d.add(p, whole)
 		}
 		if !more {
@@ -100,14 +101,13 @@ type rowDecoder struct {
 	quality  Quality
 }
 
-// note takes down the length of a piece. What is no row behind an EOL of an RTC is
-// noise.
-func (d *rowDecoder) note(p piece, whole, stands bool, run int) {
+// note takes down the length of a piece that is a whole row, or a torn one.
+func (d *rowDecoder) note(p piece, whole, torn bool) {
 	switch bits := p.end - p.start + eolBits; {
 	case whole:
 		d.tears.whole(bits)
-	case run < 2:
-		d.tears.torn(bits, stands)
+	case torn:
+		d.tears.torn(bits)
 	}
 }
 

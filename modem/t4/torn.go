@@ -65,8 +65,8 @@ func (t *tears) whole(bits int) {
 	t.open = false
 }
 
-// torn notes a piece that is not; stands if a row of the page stands for it.
-func (t *tears) torn(bits int, stands bool) {
+// torn notes a piece that is not; one row of the page stands for it.
+func (t *tears) torn(bits int) {
 	if !t.open {
 		mean, longest := t.pace.local()
 		t.spells, t.open = append(t.spells, spell{mean: mean, longest: longest}), true
@@ -74,9 +74,7 @@ func (t *tears) torn(bits int, stands bool) {
 	s := &t.spells[len(t.spells)-1]
 	s.bits += bits
 	s.widest = max(s.widest, bits)
-	if stands {
-		s.rows++
-	}
+	s.rows++
 }
 
 // count is how many rows have vanished, and how many were damaged or have

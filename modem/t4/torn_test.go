@@ -1,7 +1,10 @@
 package t4
 
 import (
+	"bytes"
 	"math/rand/v2"
+	"reflect"
+	"slices"
 	"testing"
 )
 
@@ -102,6 +105,24 @@ func TestStruckEOL(t *testing.T) {
 		s[at[y]+12] ^= 1
 		if _, q := DecodeMH(s.octets(), page.Width, MaxRows); q.LostRows > 1 {
 			t.Fatalf("row %d: %+v", y, q)
+		}
+	}
+}
+
+// TestIdleAround: some programs idle with ones before the first EOL, for seconds,
+// and behind the RTC. None of that has ever been a row.
+func TestIdleAround(t *testing.T) {
+	page := printed(300)
+	idle := bytes.Repeat([]byte{0xff}, 4500)
+	for _, twoD := range []bool{false, true} {
+		s, _ := codedRows(page, twoD)
+		decode := DecodeMH
+		if twoD {
+			decode = DecodeMR
+		}
+		_, q := decode(slices.Concat(idle, s.octets(), idle), page.Width, MaxRows)
+		if want := (Quality{Rows: page.Height}); !reflect.DeepEqual(q, want) {
+			t.Errorf("in two dimensions %v: %+v, want %+v", twoD, q, want)
 		}
 	}
 }

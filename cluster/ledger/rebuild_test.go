@@ -22,6 +22,15 @@ func asItWas(t *testing.T) *Ledger {
 	for _, id := range []string{"waits", "held", "calls", "sent", "kept"} {
 		must(t, l, Submit{Job: fax.Job{ID: id, Owner: "admin", Number: "0301", Home: "north", Fax: fax.Document{Hash: strings.Repeat("b", 64), Size: 1, Pages: 2}}})
 	}
+	alone, err := Encode(Submit{Job: fax.Job{ID: "island", Owner: "admin", Number: "0301", Home: "south", Alone: "south", State: fax.Held,
+		Fax: fax.Document{Hash: strings.Repeat("b", 64), Size: 1, Pages: 2}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(t, l, Import{Node: "south", Era: "e1", First: 1, Commands: [][]byte{alone}, At: 2})
+	if j, err := l.Job("island"); err != nil || j.Alone != "south" || j.State != fax.Held {
+		t.Fatalf("the job of the node that was cut off is %s, kept by %q, %v", j.State, j.Alone, err)
+	}
 	must(t, l, Direct{Job: "held", State: fax.Held, By: "admin", Node: "north", At: 2})
 	for _, id := range []string{"calls", "sent"} {
 		must(t, l, Assign{Job: id, Attempt: 1, Node: "south", Line: "1", At: 2, Until: 100})
@@ -64,7 +73,7 @@ func TestRebuild(t *testing.T) {
 		if resume {
 			waits, calls = fax.Queued, fax.Queued
 		}
-		for id, want := range map[string]fax.State{"waits": waits, "kept": waits, "held": fax.Held, "calls": calls, "sent": fax.Done} {
+		for id, want := range map[string]fax.State{"waits": waits, "kept": waits, "held": fax.Held, "island": fax.Held, "calls": calls, "sent": fax.Done} {
 			j, err := l.Job(id)
 			if err != nil || j.State != want || j.Alone != "" {
 				t.Errorf("resume %v: job %s is %s, kept by %q, want %s (%v)", resume, id, j.State, j.Alone, want, err)
@@ -109,7 +118,7 @@ func TestRebuildManyJobs(t *testing.T) {
 	if left, err := l.Unsettled(rebuilt); err != nil || left {
 		t.Errorf("two commands do not settle all jobs (%v)", err)
 	}
-	if tally, err := l.Tally(); err != nil || tally.Queued+tally.Running != 0 || tally.Held != maxRebuilt+4 {
+	if tally, err := l.Tally(); err != nil || tally.Queued+tally.Running != 0 || tally.Held != maxRebuilt+5 {
 		t.Errorf("the jobs are %+v, %v", tally, err)
 	}
 }

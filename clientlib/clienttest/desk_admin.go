@@ -157,7 +157,7 @@ func (d *Desk) PutRoute(_ context.Context, s fax.Session, route fax.Route) error
 	if err := d.administratorLocked(s, wire.CmdPutRoute); err != nil {
 		return err
 	}
-	d.routes = slices.DeleteFunc(d.routes, func(r fax.Route) bool { return r.Number == route.Number })
+	d.routes = slices.DeleteFunc(d.routes, func(r fax.Route) bool { return r.Number == route.Number && r.Caller == route.Caller })
 	if len(route.Accounts) > 0 {
 		d.routes = append(d.routes, route)
 	}
@@ -172,6 +172,13 @@ func (d *Desk) NewToken(_ context.Context, s fax.Session, uses, hours int) (stri
 		return "", err
 	}
 	return fmt.Sprintf("%s-%d-%d", d.idLocked("join"), uses, hours), nil
+}
+
+// PutActivity puts an act on the activity record.
+func (d *Desk) PutActivity(who, what, object string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.noteLocked(who, d.first, what, object, "")
 }
 
 // Activity lists the activity record. Of the filter it knows the numbers, the

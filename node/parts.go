@@ -199,7 +199,7 @@ func (p *parts) deliver(ctx context.Context, f fax.ReceivedFax, pages modem.Page
 	if err != nil {
 		return err
 	}
-	f.Assigned = routing.Accounts(routes, f.Called, p.numbers[f.Line])
+	f.Assigned = routing.Accounts(routes, routing.Call{Called: f.Called, Line: p.numbers[f.Line], Caller: f.Caller})
 	if _, err := p.cluster.Propose(ctx, ledger.Receive{Fax: f}); err != nil {
 		return err
 	}

@@ -23,10 +23,11 @@ type DialRule struct {
 	Node   string `msgpack:"d" json:"node"`
 }
 
-// Route assigns faxes received on a called number to accounts. The empty
-// number is for those that no other route takes.
+// Route assigns faxes received on a called number, of one caller or of all, to
+// accounts. The empty number is for those that no other route takes.
 type Route struct {
 	Number   string   `msgpack:"n" json:"number"`
+	Caller   string   `msgpack:"c,omitempty" json:"caller,omitempty"` // as the line tells it; "" for all
 	Accounts []string `msgpack:"a" json:"accounts"`
 }
 

@@ -69,6 +69,9 @@ type Job struct {
 	// of the servers and that alone may dial it until it has told them; "" for
 	// every other job.
 	Alone string `msgpack:"al,omitempty" json:"alone,omitempty"`
+	// Waits says what a queued job that is due waits for, in a sentence, as the
+	// node sees it that answers; it is not stored.
+	Waits string `msgpack:"wa,omitempty" json:"waits,omitempty"`
 }
 
 // ReceivedFax is a fax that has come in.
@@ -76,14 +79,16 @@ type ReceivedFax struct {
 	ID       string   `msgpack:"id" json:"id"`
 	Node     string   `msgpack:"d" json:"node"`
 	Line     string   `msgpack:"l" json:"line"`
-	Called   string   `msgpack:"cd" json:"called"` // number of the line, or DID
-	Caller   string   `msgpack:"cr" json:"caller"` // caller id, if told
-	Remote   string   `msgpack:"rm" json:"remote"` // identification of the sender (TSI)
-	Fax      Document `msgpack:"fax" json:"fax"`   // TIFF-F
-	At       Millis   `msgpack:"at" json:"at"`     // end of the call
-	Status   int      `msgpack:"s" json:"status"`  // modem/status code: 0 if complete
-	Reason   string   `msgpack:"rs" json:"reason"` // sentence, if not complete
-	Details  string   `msgpack:"i" json:"details"` // as "V.17 14400, ECM, MMR"
+	Called   string   `msgpack:"cd" json:"called"`                          // number of the line, or DID
+	Caller   string   `msgpack:"cr" json:"caller"`                          // caller id, if told
+	Name     string   `msgpack:"nm,omitempty" json:"caller_name,omitempty"` // caller's name, if told
+	Ring     string   `msgpack:"rg,omitempty" json:"ring,omitempty"`        // distinctive ring as the modem names it; "" is the plain one
+	Remote   string   `msgpack:"rm" json:"remote"`                          // identification of the sender (TSI)
+	Fax      Document `msgpack:"fax" json:"fax"`                            // TIFF-F
+	At       Millis   `msgpack:"at" json:"at"`                              // end of the call
+	Status   int      `msgpack:"s" json:"status"`                           // modem/status code: 0 if complete
+	Reason   string   `msgpack:"rs" json:"reason"`                          // sentence, if not complete
+	Details  string   `msgpack:"i" json:"details"`                          // as "V.17 14400, ECM, MMR"
 	BadRows  int      `msgpack:"br" json:"bad_rows"`
 	Assigned []string `msgpack:"as" json:"assigned"` // accounts that may see it
 }

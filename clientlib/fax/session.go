@@ -63,6 +63,11 @@ type NodeStatus struct {
 	Voter  bool        `msgpack:"v" json:"voter"`
 	Leader bool        `msgpack:"l" json:"leader"`
 	Lines  []LineState `msgpack:"li" json:"lines"`
+	// Disk is how much of the node's disk, or of its quota for documents, is
+	// used, in hundredths, and Room what follows from that: "ample", "tight",
+	// "scarce", or "full", when it refuses documents. 0 and "" if not known.
+	Disk int    `msgpack:"dk,omitempty" json:"disk,omitempty"`
+	Room string `msgpack:"ro,omitempty" json:"room,omitempty"`
 	// Alone is since when the node is cut off from the majority of the servers,
 	// 0 if it is not; only the node itself knows.
 	Alone Millis `msgpack:"al,omitempty" json:"alone,omitempty"`

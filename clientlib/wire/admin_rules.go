@@ -83,5 +83,6 @@ func (f *fields) rule(r fax.DialRule) {
 
 func (f *fields) route(r fax.Route) {
 	f.text("the number", r.Number, fax.MaxNumber)
+	f.text("the caller", r.Caller, fax.MaxNumber)
 	f.names("the accounts of a route", r.Accounts, fax.MaxAssign)
 }

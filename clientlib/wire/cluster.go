@@ -16,6 +16,8 @@ func (l *NodeList) Check() error {
 	for i := range l.Nodes {
 		n := &l.Nodes[i]
 		f.node(&n.Node)
+		f.count("the used hundredths of a disk", n.Disk, 100)
+		f.text("the room on a disk", n.Room, fax.MaxName)
 		f.count("the lines of a node", len(n.Lines), MaxLines)
 		for k := range n.Lines {
 			f.line(&n.Lines[k])

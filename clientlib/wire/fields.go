@@ -73,6 +73,7 @@ func (f *fields) job(j *fax.Job) {
 	f.text("the job's state", string(j.State), fax.MaxName)
 	f.text("the job's home", j.Home, fax.MaxName)
 	f.text("the job's reason", j.Reason, fax.MaxReason)
+	f.text("what the job waits for", j.Waits, fax.MaxReason)
 	f.document(j.Source)
 	f.document(j.Fax)
 	if a := j.Last; a != nil {
@@ -90,6 +91,8 @@ func (f *fields) received(r *fax.ReceivedFax) {
 	f.text("the fax's line", r.Line, fax.MaxName)
 	f.text("the fax's called number", r.Called, fax.MaxNumber)
 	f.text("the fax's caller", r.Caller, MaxText)
+	f.text("the fax's caller's name", r.Name, MaxText)
+	f.text("the fax's ring", r.Ring, MaxText)
 	f.text("the fax's remote station", r.Remote, MaxText)
 	f.text("the fax's reason", r.Reason, fax.MaxReason)
 	f.text("the fax's details", r.Details, MaxText)

@@ -26,8 +26,8 @@ func messages() []Message {
 	attempt := &fax.Attempt{Number: 1, Node: "south", Line: "line1", Begun: 1700000000000, Until: 1700000060000, Ended: 1700000050000,
 		Status: 20, Reason: "the line was busy", Remote: "+49 30 1", Details: "V.17 14400, ECM, MMR"}
 	job := fax.Job{ID: "00abc", Owner: "reception", Number: "+49 30 1234", Title: "Grüße", Source: doc, Fax: doc, State: fax.Sending,
-		Submitted: 1700000000000, Home: "north", NotBefore: 1700000001000, Confirmed: 1, Tries: 2, Last: attempt, Updated: 1700000002000, Reason: "busy"}
-	received := fax.ReceivedFax{ID: "00def", Node: "west", Line: "line2", Called: "300", Caller: "200", Remote: "NORTH", Fax: doc,
+		Submitted: 1700000000000, Home: "north", NotBefore: 1700000001000, Confirmed: 1, Tries: 2, Last: attempt, Updated: 1700000002000, Reason: "busy", Waits: "no line"}
+	received := fax.ReceivedFax{ID: "00def", Node: "west", Line: "line2", Called: "300", Caller: "200", Name: "Court", Ring: "B", Remote: "NORTH", Fax: doc,
 		At: 1700000003000, Status: 1, Reason: "the caller hung up", Details: "V.29 9600", BadRows: 3, Assigned: []string{"records"}}
 	event := fax.Event{Account: "reception", Seq: 7, Kind: fax.EventPage, Fax: "00abc", Node: "south", At: 1700000004000, Number: "300", Page: 1, Pages: 2, Text: "page 1 of 2"}
 	node := fax.Node{Name: "north", PeerAddr: "10.0.0.1:7487", ClientAddr: "10.0.0.1:7488", Fingerprint: sum, Joined: 1700000000000}
@@ -56,7 +56,7 @@ func messages() []Message {
 		&EventsAfter{After: 6, Limit: 256},
 		&Events{Events: []fax.Event{event}},
 		&Seqs{Seqs: []uint64{1, 2, 3000000}},
-		&NodeList{Nodes: []fax.NodeStatus{{Node: node, Alive: true, Voter: true, Leader: true, Lines: []fax.LineState{line}}}},
+		&NodeList{Nodes: []fax.NodeStatus{{Node: node, Alive: true, Voter: true, Leader: true, Lines: []fax.LineState{line}, Disk: 71, Room: "ample"}}},
 		&AddAccount{Name: "records", Password: "secret phrase", Rights: fax.Individual},
 		&ByName{Name: "records"},
 		&SetPassword{Name: "records", Old: "secret phrase", New: "another phrase"},
@@ -65,8 +65,8 @@ func messages() []Message {
 		&PutDialRule{Rule: fax.DialRule{Prefix: "02", Node: "south"}},
 		&DropDialRule{Prefix: "02"},
 		&DialRuleList{Rules: []fax.DialRule{{Prefix: "02", Node: "south"}}},
-		&PutRoute{Route: fax.Route{Number: "300", Accounts: []string{"records"}}},
-		&RouteList{Routes: []fax.Route{{Number: "300", Accounts: []string{"records"}}}},
+		&PutRoute{Route: fax.Route{Number: "300", Caller: "200", Accounts: []string{"records"}}},
+		&RouteList{Routes: []fax.Route{{Number: "300", Caller: "200", Accounts: []string{"records"}}}},
 		&NewToken{Uses: 1, Hours: 24},
 		&Token{Token: "join-token"},
 		&ActivityQuery{fax.ActivityFilter{After: 5, Before: 500, Newest: true, Account: "reception", What: "submit", Object: "00abc", From: 1700000000000, Until: 1700000001000, Limit: 100}},

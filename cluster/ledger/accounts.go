@@ -113,10 +113,10 @@ func (d *draft) withoutAccount(route fax.Route, name string) {
 	switch len(kept) {
 	case len(route.Accounts):
 	case 0:
-		d.delete(inRoutes, ruleKey(route.Number))
+		d.delete(inRoutes, routeKey(route))
 	default:
 		route.Accounts = kept
-		d.store(inRoutes, ruleKey(route.Number), route)
+		d.store(inRoutes, routeKey(route), route)
 	}
 }
 

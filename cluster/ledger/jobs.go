@@ -49,7 +49,7 @@ func (c Submit) apply(d *draft) (*fax.Job, error) {
 	if j.State != fax.Held {
 		j.State = fax.Queued
 	}
-	j.Confirmed, j.Tries, j.Last, j.Reason, j.Updated = 0, 0, nil, "", j.Submitted
+	j.Confirmed, j.Tries, j.Last, j.Reason, j.Waits, j.Updated = 0, 0, nil, "", "", j.Submitted
 	d.storeJob(nil, &j)
 	for _, doc := range []fax.Document{j.Source, j.Fax} {
 		if doc.Hash != "" {

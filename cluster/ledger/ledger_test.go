@@ -270,6 +270,11 @@ func TestAccounts(t *testing.T) {
 	}
 	// Whoever gets a name next is nobody the old tokens, routes, or events speak of.
 	must(t, l, PutRoute{Route: fax.Route{Number: "", Accounts: []string{"admin", "two", "Admin"}}})
+	must(t, l, PutRoute{Route: fax.Route{Number: "", Caller: "07 77", Accounts: []string{"admin"}}}) // beside the other
+	refused(t, l, fax.Invalid, PutRoute{Route: fax.Route{Caller: "nobody", Accounts: []string{"admin"}}})
+	if routes, _ := l.Routes(); len(routes) != 2 || routes[1].Caller != "0777" {
+		t.Errorf("routes %+v", routes)
+	}
 	must(t, l, Receive{fax.ReceivedFax{ID: "r", Node: "west", At: 5, Fax: fax.Document{Hash: hashOf(3), Pages: 1}, Assigned: []string{"admin"}}})
 	must(t, l, DropAccount{Name: "admin"})
 	if _, _, err := l.Account("admin"); fax.KindOf(err) != fax.NotFound {

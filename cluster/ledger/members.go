@@ -184,38 +184,56 @@ func (c DropDialRule) apply(d *draft) (*fax.Job, error) {
 
 func (c PutRoute) apply(d *draft) (*fax.Job, error) {
 	route := c.Route
-	if route.Number != "" {
-		if err := fax.CheckNumber(route.Number); err != nil {
+	for _, number := range []string{route.Number, route.Caller} {
+		if number == "" {
+			continue
+		}
+		if err := fax.CheckNumber(number); err != nil {
 			return nil, err
 		}
 	}
 	if len(route.Accounts) > fax.MaxAssign {
 		return nil, fax.Errorf(fax.TooLarge, "a route names %d accounts; at most %d are allowed", len(route.Accounts), fax.MaxAssign)
 	}
-	route.Number = fax.Digits(route.Number)
+	route.Number, route.Caller = fax.Digits(route.Number), fax.Digits(route.Caller)
 	found, missing := d.existing(route.Accounts)
 	if missing != "" {
 		return nil, fax.Errorf(fax.NotFound, "there is no account %q for the route", missing)
 	}
 	accounts := namesOf(found)
 	route.Accounts = accounts
-	old := load[fax.Route](d, inRoutes, ruleKey(route.Number))
+	old := load[fax.Route](d, inRoutes, routeKey(route))
 	what := "set-route"
 	switch {
 	case old == nil && len(accounts) == 0:
 		return nil, nil
 	case len(accounts) == 0:
 		what = "drop-route"
-		d.delete(inRoutes, ruleKey(route.Number))
+		d.delete(inRoutes, routeKey(route))
 	case old == nil && len(all[fax.Route](d, inRoutes)) >= MaxRules:
 		return nil, fax.Errorf(fax.Busy, "there are %d routes already; remove some", MaxRules)
 	case old != nil && slices.Equal(old.Accounts, accounts):
 		return nil, nil
 	default:
-		d.store(inRoutes, ruleKey(route.Number), route)
+		d.store(inRoutes, routeKey(route), route)
 	}
-	d.record(fax.Activity{At: c.At, Who: who(c.By, c.Node), Node: c.Node, What: what, Object: route.Number, Detail: list(accounts)})
+	d.record(fax.Activity{At: c.At, Who: who(c.By, c.Node), Node: c.Node, What: what, Object: route.Number, Detail: ofCaller(route) + list(accounts)})
 	return nil, nil
+}
+
+// routeKey is the key of a number, then of the caller, if it is one's.
+func routeKey(r fax.Route) string {
+	if r.Caller == "" {
+		return ruleKey(r.Number)
+	}
+	return ruleKey(r.Number) + "<" + r.Caller
+}
+
+func ofCaller(r fax.Route) string {
+	if r.Caller == "" {
+		return ""
+	}
+	return "from " + r.Caller + " for "
 }
 
 // ruleKey makes a key of a number, which may be empty as keys may not.

@@ -46,6 +46,7 @@ func (c Receive) apply(d *draft) (*fax.Job, error) {
 	}
 	f.At = max(f.At, 0)
 	f.Line, f.Remote = clip(f.Line, fax.MaxName), clip(f.Remote, fax.MaxName)
+	f.Name, f.Ring = clip(f.Name, fax.MaxName), clip(f.Ring, fax.MaxName)
 	f.Called, f.Caller = clip(f.Called, fax.MaxNumber), clip(f.Caller, fax.MaxNumber)
 	f.Reason, f.Details = clip(f.Reason, fax.MaxReason), clip(f.Details, fax.MaxTitle)
 	assigned, _ := d.existing(f.Assigned)

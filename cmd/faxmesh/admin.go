@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -81,6 +82,7 @@ func (a *app) dialRuleCommand() *cobra.Command {
 
 func (a *app) routeCommand() *cobra.Command {
 	var asJSON bool
+	var caller string
 	list := &cobra.Command{
 		Use: "list", Short: "Show the routes", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -94,33 +96,45 @@ func (a *app) routeCommand() *cobra.Command {
 				}
 				var rows [][]string
 				for _, r := range routes {
-					rows = append(rows, []string{strconv.Quote(r.Number), strings.Join(r.Accounts, ",")})
+					rows = append(rows, []string{strconv.Quote(r.Number), cmp.Or(r.Caller, "all"), strings.Join(r.Accounts, ",")})
 				}
-				return a.table("No routes: received faxes wait to be assigned.", "NUMBER ACCOUNTS", rows)
+				return a.table("No routes: received faxes wait to be assigned.", "NUMBER CALLER ACCOUNTS", rows)
 			})
 		},
 	}
 	list.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	add := &cobra.Command{
+		Use: "add NUMBER ACCOUNT...", Short: "Add or change a route", Args: cobra.RangeArgs(2, 1+fax.MaxAssign),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.putRoute(cmd, fax.Route{Number: args[0], Caller: caller, Accounts: args[1:]},
+				fmt.Sprintf("faxes to %q%s go to %s", args[0], ofCaller(caller), strings.Join(args[1:], ", ")))
+		},
+	}
+	rm := &cobra.Command{
+		Use: "rm NUMBER", Short: "Remove a route", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.putRoute(cmd, fax.Route{Number: args[0], Caller: caller}, fmt.Sprintf("the route for %q%s is gone", args[0], ofCaller(caller)))
+		},
+	}
+	for _, c := range []*cobra.Command{add, rm} {
+		c.Flags().StringVar(&caller, "caller", "", "only for faxes from this number, as the telephone line tells it")
+	}
 	return terminal.Group(&cobra.Command{
 		Use:   "route",
 		Short: "Say whose the faxes to a called number are",
-		Long:  `Say whose the faxes to a called number are. "" is every number that no other route takes.`,
+		Long: `Say whose the faxes to a called number are. "" is every number that no other
+route takes. The routes of one caller come before those of all callers.`,
 		Example: `  faxmesh admin route add 0301 records reception
+  faxmesh admin route add "" judge --caller 0301234
   faxmesh admin route add "" reception`,
-	}, list,
-		&cobra.Command{
-			Use: "add NUMBER ACCOUNT...", Short: "Add or change a route", Args: cobra.RangeArgs(2, 1+fax.MaxAssign),
-			RunE: func(cmd *cobra.Command, args []string) error {
-				return a.putRoute(cmd, fax.Route{Number: args[0], Accounts: args[1:]},
-					fmt.Sprintf("faxes to %q go to %s", args[0], strings.Join(args[1:], ", ")))
-			},
-		},
-		&cobra.Command{
-			Use: "rm NUMBER", Short: "Remove a route", Args: cobra.ExactArgs(1),
-			RunE: func(cmd *cobra.Command, args []string) error {
-				return a.putRoute(cmd, fax.Route{Number: args[0]}, fmt.Sprintf("the route for %q is gone", args[0]))
-			},
-		})
+	}, list, add, rm)
+}
+
+func ofCaller(caller string) string {
+	if caller == "" {
+		return ""
+	}
+	return " from " + caller
 }
 
 // putRoute sets a route; without accounts it is removed.

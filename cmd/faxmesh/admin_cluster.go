@@ -36,16 +36,29 @@ func (a *app) nodesCommand() *cobra.Command {
 func (a *app) showNodes(nodes []fax.NodeStatus) error {
 	var rows, lines [][]string
 	for _, n := range nodes {
-		rows = append(rows, []string{n.Node.Name, nodeState(n), nodeRole(n), n.Node.ClientAddr, n.Node.PeerAddr, strconv.Itoa(len(n.Lines))})
+		rows = append(rows, []string{n.Node.Name, nodeState(n), nodeRole(n), n.Node.ClientAddr, n.Node.PeerAddr, strconv.Itoa(len(n.Lines)), nodeDisk(n)})
 		for _, l := range n.Lines {
 			lines = append(lines, []string{l.Node, l.Name, l.Kind, l.Number, l.State, moment(l.Since), l.Job})
 		}
 	}
-	if err := a.table("No nodes.", "NODE STATE ROLE CLIENTS NODES LINES", rows); err != nil {
+	if err := a.table("No nodes.", "NODE STATE ROLE CLIENTS NODES LINES DISK", rows); err != nil {
 		return err
 	}
 	fmt.Fprintln(a.Out)
 	return a.table("No lines.", "NODE LINE KIND NUMBER STATE SINCE FAX", lines)
+}
+
+// nodeDisk says how full a node's disk is, and what follows from that.
+func nodeDisk(n fax.NodeStatus) string {
+	switch n.Room {
+	case "":
+		return ""
+	case "ample":
+		return fmt.Sprintf("%d%%", n.Disk)
+	case "full":
+		return fmt.Sprintf("%d%% full: no new documents", n.Disk)
+	}
+	return fmt.Sprintf("%d%% %s", n.Disk, n.Room)
 }
 
 func nodeState(n fax.NodeStatus) string {

@@ -108,6 +108,7 @@ func (a *app) showJob(j fax.Job, asJSON bool) error {
 		{"From", j.Owner},
 		{"State", string(j.State)},
 		{"Reason", j.Reason},
+		{"Waits", j.Waits},
 		{"Pages", fmt.Sprintf("%d of %d confirmed", j.Confirmed, j.Fax.Pages)},
 		{"Submitted", moment(j.Submitted) + " at " + j.Home},
 		{"Not before", moment(j.NotBefore)},

@@ -116,7 +116,7 @@ func (l *line) answer(ctx context.Context, ring modem.Ring) error {
 	l.enter(Ringing, "")
 	f := fax.ReceivedFax{
 		ID: l.owner.cfg.NewID(), Node: l.owner.cfg.Node, Line: l.Name,
-		Called: ring.Called, Caller: ring.Caller, At: fax.At(time.Now()),
+		Called: ring.Called, Caller: ring.Caller, Name: ring.Name, Ring: ring.Pattern, At: fax.At(time.Now()),
 	}
 	if f.Called == "" {
 		f.Called = l.Number

@@ -171,9 +171,9 @@ func TestReceive(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer l.Close()
-		m.rings <- modem.Ring{Caller: "555"}
+		m.rings <- modem.Ring{Caller: "555", Name: "Court", Pattern: "B"}
 		f, pages := <-d.faxes, <-d.pages
-		if f.ID != "id1" || f.Node != "west" || f.Line != "w1" || f.Called != "300" || f.Caller != "555" ||
+		if f.ID != "id1" || f.Node != "west" || f.Line != "w1" || f.Called != "300" || f.Caller != "555" || f.Name != "Court" || f.Ring != "B" ||
 			f.Remote != "+49 30" || f.Status != 0 || f.Reason != "" || f.BadRows != 1 || f.Details != "V.21 300, ECM, MMR" {
 			t.Errorf("fax = %+v", f)
 		}

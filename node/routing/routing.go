@@ -8,27 +8,34 @@ import (
 	"github.com/faxmesh/faxmesh/clientlib/fax"
 )
 
-// Accounts names those who get a fax: the accounts of the route for the number
-// that was called (DID), else for the number of the line, else of the route
-// without a number. The names are sorted, each once, at most fax.MaxAssign; an
-// empty answer leaves the fax in the Received drawer for those who may assign.
-func Accounts(routes []fax.Route, called, line string) []string {
-	for _, number := range []string{called, line} {
-		digits := fax.Digits(number)
-		if digits == "" {
-			continue
-		}
-		if accounts, ok := route(routes, digits); ok {
-			return accounts
-		}
-	}
-	accounts, _ := route(routes, "")
-	return accounts
+// Call is what the line has told of a call; "" is what it has not.
+type Call struct {
+	Called string // number that was called (DID)
+	Line   string // number of the line
+	Caller string
 }
 
-func route(routes []fax.Route, digits string) ([]string, bool) {
+// Accounts names those who get a fax: the accounts of the route for the number
+// that was called, else for the number of the line, else of the route without
+// a number; in this order first by the routes of the caller, then by those of
+// all callers. The names are sorted, each once, at most fax.MaxAssign; an empty
+// answer leaves the fax in the Received drawer for those who may assign.
+func Accounts(routes []fax.Route, c Call) []string {
+	numbers := slices.DeleteFunc([]string{fax.Digits(c.Called), fax.Digits(c.Line)}, func(n string) bool { return n == "" })
+	callers := slices.DeleteFunc([]string{fax.Digits(c.Caller)}, func(n string) bool { return n == "" })
+	for _, caller := range append(callers, "") {
+		for _, number := range append(slices.Clone(numbers), "") {
+			if accounts, ok := route(routes, number, caller); ok {
+				return accounts
+			}
+		}
+	}
+	return nil
+}
+
+func route(routes []fax.Route, number, caller string) ([]string, bool) {
 	for _, r := range routes {
-		if fax.Digits(r.Number) != digits || len(r.Accounts) == 0 {
+		if fax.Digits(r.Number) != number || fax.Digits(r.Caller) != caller || len(r.Accounts) == 0 {
 			continue
 		}
 		return distinct(r.Accounts), true

@@ -46,6 +46,7 @@ var decoders = [...]func([]byte) (Command, error){
 	24: decodeAs[Rebuild],
 	25: decodeAs[Once],
 	26: decodeAs[TurnKeys],
+	27: decodeAs[TakeBack],
 }
 
 func (AddAccount) number() uint16   { return 1 }
@@ -74,6 +75,7 @@ func (Recover) number() uint16      { return 23 }
 func (Rebuild) number() uint16      { return 24 }
 func (Once) number() uint16         { return 25 }
 func (TurnKeys) number() uint16     { return 26 }
+func (TakeBack) number() uint16     { return 27 }
 
 // Encode writes a command: its number, two octets with the high one first,
 // then its fields as a msgpack map.

@@ -15,7 +15,7 @@ var numbers = []Command{
 	AddAccount{}, SetPassword{}, SetRights{}, DropAccount{},
 	PutNode{}, DropNode{}, PutToken{}, SpendToken{}, PutDialRule{}, DropDialRule{}, PutRoute{},
 	Submit{}, Assign{}, Progress{}, Finish{}, Direct{},
-	Receive{}, AssignFax{}, Note{}, EndSession{}, Import{}, Ashore{}, Recover{}, Rebuild{}, Once{}, TurnKeys{},
+	Receive{}, AssignFax{}, Note{}, EndSession{}, Import{}, Ashore{}, Recover{}, Rebuild{}, Once{}, TurnKeys{}, TakeBack{},
 }
 
 func TestNumbersStay(t *testing.T) {

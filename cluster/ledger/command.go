@@ -202,6 +202,20 @@ type (
 		At        fax.Millis `msgpack:"t"`
 		Lost      bool       `msgpack:"l,omitempty"`
 	}
+	// TakeBack ends an attempt that its node has not begun to dial: State is
+	// Queued, or Undone after too many (Cancelled instead if that was ordered
+	// meanwhile). Refused (Conflict) unless the attempt is the assigned one of
+	// that node. It is the leader's.
+	TakeBack struct {
+		Job     string     `msgpack:"j"`
+		Attempt int        `msgpack:"n"`
+		Node    string     `msgpack:"d"`
+		State   fax.State  `msgpack:"s"`
+		Status  int        `msgpack:"x"`
+		Reason  string     `msgpack:"r"`
+		By      string     `msgpack:"b"` // the node that leads
+		At      fax.Millis `msgpack:"t"`
+	}
 	// Direct is a person's order to a job: State is Held, Queued (resume) or
 	// Cancelled. A running job can only be cancelled: the order is noted
 	// (Result.Job.Reason) and its node ends the call.

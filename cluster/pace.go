@@ -19,6 +19,15 @@ const methodEcho = "echo"
 // handleEcho answers at once.
 func (c *Cluster) handleEcho(context.Context, string, []byte) ([]byte, error) { return nil, nil }
 
+// Answers reports whether a node can be reached before ctx ends; this one can.
+func (c *Cluster) Answers(ctx context.Context, node string) bool {
+	if node == c.id.Name {
+		return true
+	}
+	_, err := c.client.Call(ctx, node, methodEcho, nil)
+	return err == nil
+}
+
 // keepPace has the agreement's timeouts follow the round trips to the other
 // voters.
 func (c *Cluster) keepPace() {

@@ -88,6 +88,10 @@ func (p *parts) Lines() []fax.LineState {
 	})
 }
 
+func (p *parts) Answers(ctx context.Context, node string) bool {
+	return p.cluster.Answers(ctx, node)
+}
+
 func (p *parts) Sessions() []presence.Session { return p.cluster.Presence().Sessions("") }
 
 func (p *parts) Events(account string, after uint64, limit int) ([]fax.Event, error) {

@@ -53,6 +53,8 @@ type Cluster interface {
 	DialRules() ([]fax.DialRule, error)
 	// Lines is the lines of all nodes that are alive.
 	Lines() []fax.LineState
+	// Answers reports whether a node can be reached before ctx ends.
+	Answers(ctx context.Context, node string) bool
 }
 
 // Journal is what this node knows before the ledger does: Append returns when

@@ -33,6 +33,8 @@ type cluster struct {
 	mu    sync.Mutex
 	index uint64
 	cut   map[string]bool                             // nodes that cannot reach the majority
+	dead  map[string]bool                             // nodes that do not answer
+	old   map[string][]fax.Job                        // of nodes whose ledger stands still: what runs, as they see it
 	alone map[string]bool                             // and of these, those that know it; set before they are served
 	take  func(ledger.Command) (ledger.Result, error) // what they do then
 	lines map[string]fax.LineState
@@ -48,7 +50,7 @@ func newCluster(t *testing.T) *cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	c := &cluster{t: t, ledger: l, cut: map[string]bool{}, lines: map[string]fax.LineState{}}
+	c := &cluster{t: t, ledger: l, cut: map[string]bool{}, dead: map[string]bool{"gone": true}, lines: map[string]fax.LineState{}}
 	c.setLine("south", "s1", "free")
 	return c
 }
@@ -181,6 +183,9 @@ func (m member) IsLeader() bool { return m.leader }
 func (m member) Alone() bool { return m.alone[m.name] }
 
 func (m member) Running() ([]fax.Job, error) {
+	if old, still := m.old[m.name]; still {
+		return slices.Clone(old), nil
+	}
 	return m.ledger.Jobs(ledger.JobFilter{States: []fax.State{fax.Assigned, fax.Dialing, fax.Sending}})
 }
 
@@ -201,6 +206,12 @@ func (m member) Lines() []fax.LineState {
 	return all
 }
 
+func (m member) Answers(_ context.Context, node string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return !m.dead[node]
+}
+
 type document int
 
 func (d document) Len() int                     { return int(d) }
@@ -217,14 +228,19 @@ type dialler func(ctx context.Context, line, job string, out modem.Outgoing) mod
 
 func (c *cluster) serve(name string, leader bool, dir string, dial dialler) *server {
 	c.t.Helper()
+	return c.open(name, leader, dir, dial, func(_ context.Context, doc fax.Document) (Document, error) { return document(doc.Pages), nil })
+}
+
+// open is serve with a way to fetch documents.
+func (c *cluster) open(name string, leader bool, dir string, dial dialler, fetch func(context.Context, fax.Document) (Document, error)) *server {
+	c.t.Helper()
 	j, err := journal.Open(filepath.Join(dir, "journal"), quiet)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	d, err := Open(Config{Node: name, Cluster: member{c, name, leader}, Journal: j, Changed: c.changed, Dial: dial,
 		Stations: filepath.Join(dir, "stations.json"),
-		Document: func(_ context.Context, doc fax.Document) (Document, error) { return document(doc.Pages), nil },
-		Log:      quiet})
+		Document: fetch, Log: quiet})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -448,8 +464,9 @@ func TestCutOff(t *testing.T) {
 	})
 }
 
-// TestReclaim: a node that never comes back loses the attempt, but only after
-// the longest call.
+// TestReclaim: a node that never comes back loses the attempt that it has begun
+// to dial, but only after the longest call. (One that it has not begun is taken
+// back at once: TestTakeBack.)
 func TestReclaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t)
@@ -458,11 +475,14 @@ func TestReclaim(t *testing.T) {
 		if r, err := c.apply(ledger.Assign{Job: "a", Attempt: 1, Node: "gone", Line: "g1", At: now, Until: now + 30_000}); err != nil || r.Err != nil {
 			t.Fatal(err, r.Err)
 		}
+		if r, err := c.apply(ledger.Progress{Job: "a", Attempt: 1, Node: "gone", State: fax.Dialing, At: now, Until: now + 30_000}); err != nil || r.Err != nil {
+			t.Fatal(err, r.Err)
+		}
 		s := c.serve("south", true, t.TempDir(), sends)
 		defer s.close()
 		last := 30*time.Second + queue.LongestCall(1) + queue.Skew
 		time.Sleep(last - time.Second)
-		if j := c.job("a"); j.State != fax.Assigned {
+		if j := c.job("a"); j.State != fax.Dialing {
 			t.Fatalf("reclaimed too early: %+v", j)
 		}
 		time.Sleep(2 * time.Second)

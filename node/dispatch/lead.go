@@ -26,9 +26,10 @@ type leading struct {
 	sweep  sweep
 	absent queue.Absent
 	ahead  queue.Ahead
+	deaf   deaf
 }
 
-func begin() leading { return leading{absent: queue.Absent{}, ahead: queue.Ahead{}} }
+func begin() leading { return leading{absent: queue.Absent{}, ahead: queue.Ahead{}, deaf: deaf{}} }
 
 // lead is the leader's round: lost attempts are reclaimed, free lines leased.
 func (d *Dispatch) lead(ctx context.Context, now fax.Millis) time.Duration {
@@ -50,11 +51,11 @@ func (d *Dispatch) lead(ctx context.Context, now fax.Millis) time.Duration {
 	}
 	wait := idle
 	if !alone {
-		wait = d.reclaimLost(ctx, running, now)
+		wait = min(d.reclaimLost(ctx, running, now), d.takeUnbegun(ctx, running))
 	}
 	var free []queue.Line
 	all := d.cfg.Cluster.Lines()
-	for _, l := range all {
+	for _, l := range d.led.deaf.hearing(time.Since(d.opened), all) {
 		if l.State == lines.Free {
 			free = append(free, queue.Line{Node: l.Node, Name: l.Name})
 		}
@@ -102,7 +103,11 @@ func (d *Dispatch) reclaimLost(ctx context.Context, running []fax.Job, now fax.M
 	wait, ok := d.silence.Next(elapsed, running)
 	d.mu.Unlock()
 	for _, j := range lost {
-		d.reclaim(ctx, j, now)
+		if j.State == fax.Assigned {
+			d.takeBack(ctx, j, "Node "+j.Last.Node+" did not dial under its lease; the job is assigned anew.")
+		} else {
+			d.reclaim(ctx, j, now)
+		}
 	}
 	if !ok {
 		return idle

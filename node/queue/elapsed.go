@@ -104,7 +104,8 @@ func (x silence) same(y silence) bool {
 // Lost reports whether nobody can be on the line any more for a running job:
 // the lease has run out since it was renewed, and so has the longest call that
 // could have begun under it. A node dials under a lease that it has just had
-// renewed, and ends its call itself, both by elapsed time.
+// renewed, and ends its call itself, both by elapsed time. Of an attempt that is
+// still assigned there is no call; its node gives up within the lease.
 func (s Silence) Lost(elapsed time.Duration, j *fax.Job) bool {
 	left, ok := s.left(elapsed, j)
 	return ok && left <= 0
@@ -125,6 +126,9 @@ func (s Silence) left(elapsed time.Duration, j *fax.Job) (time.Duration, bool) {
 	x, known := s[j.ID]
 	if !known || !j.State.Running() || j.Last == nil || !x.same(silenceOf(j)) {
 		return 0, false
+	}
+	if j.State == fax.Assigned {
+		return x.since + Lease - elapsed, true
 	}
 	return x.since + Lease + LongestCall(j.Fax.Pages-j.Confirmed) + Skew - elapsed, true
 }

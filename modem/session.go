@@ -1,6 +1,7 @@
 package modem
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,10 +25,14 @@ type Options struct {
 	// NonStandard is the content of NSF and NSC, from the T.35 country code on;
 	// empty: they are not sent.
 	NonStandard []byte
-	// Linger is how long to stay on the line behind a DCN said, in line time. T.30
-	// asks for none; it is for gateways that cut off what has been said just then.
+	// Linger is how long to stay on the line behind a DCN said, in line time;
+	// 0: linger. T.30 asks for none.
 	Linger time.Duration
 }
+
+// linger lets a DCN arrive where satellites and gateways hold sound back for 300 ms:
+// they drop with the call what is under way.
+const linger = 400 * time.Millisecond
 
 // Time on the wall clock for ending a call in good order.
 const (
@@ -103,7 +108,7 @@ func (m *phoneModem) Send(ctx context.Context, out Outgoing) Report {
 		First:       out.First,
 		Pages:       pages,
 		GiveUp:      advice.GiveUp,
-		Linger:      m.opt.Linger,
+		Linger:      cmp.Or(m.opt.Linger, linger),
 	}
 	d := desk{out: &sending{pages: out.Pages, confirmed: out.Confirmed}}
 	if out.Poll != nil {
@@ -141,7 +146,7 @@ func (m *phoneModem) Receive(ctx context.Context, in Incoming) Report {
 		Station:     in.Station,
 		NonStandard: m.opt.NonStandard,
 		Own:         m.capabilities(len(in.Offers) > 0, true),
-		Linger:      m.opt.Linger,
+		Linger:      cmp.Or(m.opt.Linger, linger),
 	}
 	d := desk{in: &receiving{store: in.Store}}
 	for _, o := range in.Offers {

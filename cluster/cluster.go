@@ -198,6 +198,7 @@ func Open(ctx context.Context, opt Options) (_ *Cluster, err error) {
 	c.life.work.Go(c.seeToVoters)
 	c.life.work.Go(c.serveJoins)
 	c.life.work.Go(c.keepPace)
+	c.life.work.Go(c.showRoom)
 	c.life.work.Go(c.mindIsland)
 	c.life.work.Go(c.tellKept)
 	c.life.work.Go(c.keepFresh)

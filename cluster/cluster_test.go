@@ -259,7 +259,7 @@ func (w *town) presence(t *testing.T) {
 	for node, c := range w.nodes {
 		s := presence.Session{ID: "at " + node, Account: "reception", Addr: netip.MustParseAddrPort("127.0.0.1:1500")}
 		line := fax.LineState{Name: "l1", Number: "100", State: "free", Kind: "simulated"}
-		if err := errors.Join(c.PutSession(s), c.SetLine(line), c.SetLoad(presence.Load{Sessions: 1})); err != nil {
+		if err := errors.Join(c.PutSession(s), c.SetLine(line), c.SetLoad(presence.Load{Sessions: 1, Room: "ample"})); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -392,6 +392,10 @@ func TestAlone(t *testing.T) {
 	waitFor(t, "its addresses are in the ledger", func() bool {
 		n, err := north.Ledger().Node("north")
 		return err == nil && n.PeerAddr == north.PeerAddr().String() && n.ClientAddr == "127.0.0.1:7488"
+	})
+	waitFor(t, "it is told how full its disk is", func() bool {
+		load, known := north.Presence().Load("north")
+		return known && load.Room != "" && load.Disk > 0
 	})
 	north.Advertise("192.0.2.1:17488")
 	waitFor(t, "a new address is", func() bool {

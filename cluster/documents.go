@@ -13,6 +13,7 @@ import (
 	"github.com/faxmesh/faxmesh/cluster/blob"
 	"github.com/faxmesh/faxmesh/cluster/ledger"
 	"github.com/faxmesh/faxmesh/cluster/peer"
+	"github.com/faxmesh/faxmesh/cluster/presence"
 	"github.com/faxmesh/faxmesh/cluster/replica"
 	"github.com/faxmesh/faxmesh/cluster/room"
 )
@@ -66,6 +67,26 @@ func (c *Cluster) Blobs() *replica.Replica { return c.documents.replica }
 // Admit says why new work that brings so many octets may not begin here: an
 // error of the kind fax.Full.
 func (c *Cluster) Admit(octets int64) error { return c.documents.room.Admit(octets) }
+
+// roomEvery is how often a node tells how full its disk is, if that has changed.
+const roomEvery = 10 * time.Second
+
+// showRoom tells the others how full this node's disk is.
+func (c *Cluster) showRoom() {
+	var shown presence.Load
+	for wait := time.Duration(0); pause(c.life.ctx, wait) == nil; wait = roomEvery {
+		level, u := c.documents.room.Now()
+		now := presence.Load{Disk: c.opt.Room.Part(u), Room: level.String()}
+		if now == shown || u.Total == 0 && c.opt.Room.Quota == 0 {
+			continue
+		}
+		if err := c.SetLoad(now); err != nil {
+			c.opt.Logger.Debug("how full the disk is could not be told to the other nodes", "err", err)
+			continue
+		}
+		shown = now
+	}
+}
 
 // otherMembers lists the members but this one, whether they answer or not.
 func (c *Cluster) otherMembers() []string {

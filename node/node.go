@@ -179,6 +179,7 @@ func (n *Node) openDesk(cfg Config, p *parts) (err error) {
 		return fmt.Errorf("open the desk: %w", err)
 	}
 	n.desk.AdmitBy(n.cluster.Admit)
+	n.desk.WaitsBy(p.waits)
 	n.closing = append(n.closing, closes(n.desk.Close))
 	return nil
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/faxmesh/faxmesh/node/dispatch"
 	"github.com/faxmesh/faxmesh/node/imaging"
 	"github.com/faxmesh/faxmesh/node/notify"
+	"github.com/faxmesh/faxmesh/node/queue"
 	"github.com/faxmesh/faxmesh/node/routing"
 )
 
@@ -92,6 +93,22 @@ func (p *parts) Answers(ctx context.Context, node string) bool {
 	return p.cluster.Answers(ctx, node)
 }
 
+// waits says of jobs what they wait for, as this node sees it.
+func (p *parts) waits(jobs []fax.Job) {
+	if !slices.ContainsFunc(jobs, func(j fax.Job) bool { return j.State == fax.Queued }) {
+		return
+	}
+	rules, err := p.DialRules()
+	if err != nil {
+		p.log.Warn("the dial rules cannot be read; it is not said what jobs wait for", "err", err)
+		return
+	}
+	lines, now := p.Lines(), fax.At(time.Now())
+	for i := range jobs {
+		jobs[i].Waits = queue.Waits(now, &jobs[i], rules, lines)
+	}
+}
+
 func (p *parts) Sessions() []presence.Session { return p.cluster.Presence().Sessions("") }
 
 func (p *parts) Events(account string, after uint64, limit int) ([]fax.Event, error) {
@@ -145,6 +162,9 @@ func (p *parts) Status() ([]fax.NodeStatus, error) {
 			if l.Node == m.Name {
 				s.Lines = append(s.Lines, l)
 			}
+		}
+		if load, known := p.cluster.Presence().Load(m.Name); known {
+			s.Disk, s.Room = load.Disk, load.Room
 		}
 		if since, alone := p.cluster.Alone(); alone && m.Name == p.cluster.Name() {
 			s.Alone = fax.At(since)

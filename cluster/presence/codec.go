@@ -104,7 +104,9 @@ func appendItem(b []byte, e entry) []byte {
 		return binary.AppendUvarint(b, uint64(l.Since))
 	default:
 		b = binary.AppendUvarint(b, uint64(e.item.load.Sessions))
-		return binary.AppendUvarint(b, uint64(e.item.load.Calls))
+		b = binary.AppendUvarint(b, uint64(e.item.load.Calls))
+		b = binary.AppendUvarint(b, uint64(e.item.load.Disk))
+		return appendText(b, e.item.load.Room)
 	}
 }
 
@@ -216,7 +218,7 @@ func (d *decoder) entry(node string) entry {
 		l.Since = fax.Millis(d.number(MaxStamp))
 		e.item.line = l
 	case kindLoad:
-		e.item.load = Load{Sessions: int(d.number(1 << 30)), Calls: int(d.number(1 << 30))}
+		e.item.load = Load{Sessions: int(d.number(1 << 30)), Calls: int(d.number(1 << 30)), Disk: int(d.number(100)), Room: d.text()}
 	}
 	return e
 }

@@ -45,10 +45,12 @@ type Session struct {
 	Epoch       uint64 // of the account, when the session was opened
 }
 
-// Load is how busy a node is.
+// Load is how busy a node is, and how full its disk.
 type Load struct {
 	Sessions int
 	Calls    int
+	Disk     int    // hundredths that are used
+	Room     string // what follows from that, as "ample"; "" if not known
 }
 
 // kind tells the items of a part apart. Numbers are on the wire: append only.

@@ -39,7 +39,7 @@ func TestChangesReachAnotherTable(t *testing.T) {
 	tell(must(north.PutSession(session("s1", "Reception"))))
 	tell(must(north.PutSession(session("s2", "records"))))
 	tell(must(north.PutLine(fax.LineState{Name: "l1", Number: "100", State: "free", Kind: "simulated", Since: 5})))
-	tell(must(north.PutLoad(Load{Sessions: 2, Calls: 1})))
+	tell(must(north.PutLoad(Load{Sessions: 2, Calls: 1, Disk: 93, Room: "scarce"})))
 	for _, table := range []*Table{north, south} {
 		got := table.Sessions("reception")
 		want := session("s1", "Reception")
@@ -50,7 +50,7 @@ func TestChangesReachAnotherTable(t *testing.T) {
 		if lines := table.Lines(); len(lines) != 1 || lines[0].Node != "north" || lines[0].State != "free" {
 			t.Errorf("lines: %+v", lines)
 		}
-		if load, ok := table.Load("north"); !ok || load != (Load{2, 1}) {
+		if load, ok := table.Load("north"); !ok || load != (Load{2, 1, 93, "scarce"}) {
 			t.Errorf("load: %+v, %v", load, ok)
 		}
 	}
@@ -196,7 +196,7 @@ func FuzzMerge(f *testing.F) {
 	north := New("north", 1)
 	f.Add(must(north.PutSession(session("s1", "reception"))))
 	f.Add(must(north.PutLine(fax.LineState{Name: "l1", State: "free"})))
-	f.Add(must(north.PutLoad(Load{1, 1})))
+	f.Add(must(north.PutLoad(Load{1, 1, 100, "full"})))
 	f.Add(north.State())
 	f.Add(north.DropSession("s1"))
 	f.Fuzz(func(t *testing.T, msg []byte) {

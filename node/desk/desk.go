@@ -90,6 +90,7 @@ type Desk struct {
 	here    *attendance
 
 	departures *departures
+	waits      func([]fax.Job) // see WaitsBy
 
 	looking    chan struct{} // a slot for each document that is looked at
 	converting chan struct{} // a slot for each conversion
@@ -108,7 +109,7 @@ func Open(cfg Config) (*Desk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the directory for uploads: %w", err)
 	}
-	d := &Desk{cfg: cfg, hashes: hashes, wrong: newWrongs(), uploads: uploads,
+	d := &Desk{cfg: cfg, hashes: hashes, wrong: newWrongs(), uploads: uploads, waits: func([]fax.Job) {},
 		looking: make(chan struct{}, MaxLooking), converting: make(chan struct{}, MaxConverting)}
 	d.here = newAttendance(d.absent)
 	kept, err := cfg.Cluster.Kept()

@@ -190,8 +190,16 @@ func (d *Desk) Jobs(_ context.Context, s fax.Session, f fax.JobFilter) ([]fax.Jo
 	if f.All {
 		owner = ""
 	}
-	return d.cfg.Ledger.Jobs(ledger.JobFilter{Owner: owner, States: states, Limit: max(f.Limit, 0)})
+	jobs, err := d.cfg.Ledger.Jobs(ledger.JobFilter{Owner: owner, States: states, Limit: max(f.Limit, 0)})
+	if err == nil {
+		d.waits(jobs)
+	}
+	return jobs, err
 }
+
+// WaitsBy sets what says of jobs what they wait for (fax.Job.Waits). It is
+// called before the desk is used; without it nothing is said.
+func (d *Desk) WaitsBy(say func(jobs []fax.Job)) { d.waits = say }
 
 // Job is one job, by its id or a prefix that no other of the jobs that the
 // account may see begins with; among the MaxList newest.
@@ -200,7 +208,13 @@ func (d *Desk) Job(ctx context.Context, s fax.Session, id string) (fax.Job, erro
 	if err != nil {
 		return fax.Job{}, err
 	}
-	return found(ctx, d, func() (fax.Job, error) { return d.job(a, id) })
+	j, err := found(ctx, d, func() (fax.Job, error) { return d.job(a, id) })
+	if err != nil {
+		return j, err
+	}
+	one := []fax.Job{j}
+	d.waits(one)
+	return one[0], nil
 }
 
 func (d *Desk) job(a fax.Account, id string) (fax.Job, error) {

@@ -21,7 +21,7 @@ const (
 
 // How removed nodes are told.
 const (
-	tellFirst = time.Second // after the start, or the lead: who has recovered should be heard soon
+	tellFirst = time.Second // between looks whether one has been removed, or this node leads now
 	tellEvery = 15 * time.Second
 	tellWait  = 3 * time.Second     // for one answer
 	tellFor   = 90 * 24 * time.Hour // after the removal
@@ -102,11 +102,14 @@ func (c *Cluster) Remove(ctx context.Context, order RemoveOrder) (r Removal, err
 // are told, lest they go on by themselves as what they were.
 func (c *Cluster) tellGone() {
 	told := map[string]bool{}
-	for wait := tellFirst; pause(c.life.ctx, wait) == nil; {
-		if wait = tellEvery; !c.raft.IsLeader() {
-			wait = tellFirst
+	var last time.Time
+	for members := 0; pause(c.life.ctx, tellFirst) == nil; {
+		nodes, err := c.book.nodes()
+		if err != nil || !c.raft.IsLeader() || len(nodes) >= members && time.Since(last) < tellEvery {
+			members = max(members, len(nodes))
 			continue
 		}
+		members, last = len(nodes), time.Now()
 		removed, err := c.ledger.Removed()
 		if err != nil {
 			c.opt.Logger.Warn("the removed nodes cannot be listed", "err", err)
@@ -151,7 +154,7 @@ func (c *Cluster) handleGone(_ context.Context, from string, body []byte) ([]byt
 	if err := json.Unmarshal(body, &r); err != nil || !c.id.Holds(r.Fingerprint) {
 		return nil, fax.Errorf(fax.Invalid, "this is not node %s", r.Name)
 	}
-	if c.leaving.underWay() {
+	if c.leaving.over() {
 		return nil, nil // it knows
 	}
 	why := fmt.Sprintf("was removed from the cluster by %s on %s", r.By, r.At.Time().Format("2006-01-02 15:04 MST"))

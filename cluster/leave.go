@@ -46,6 +46,7 @@ var ErrLeft = errors.New("the node has left its cluster")
 type leaving struct {
 	mu       sync.Mutex
 	under    bool // way
+	gone     bool // another node has said that it is no member any more
 	order    LeaveOrder
 	progress LeaveProgress
 }
@@ -54,6 +55,21 @@ func (l *leaving) underWay() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.under
+}
+
+// over takes in that this node is no member any more, and says whether it was
+// leaving.
+func (l *leaving) over() (left bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gone = true
+	return l.under
+}
+
+func (l *leaving) isOver() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.gone
 }
 
 func (l *leaving) look() (LeaveOrder, LeaveProgress) {
@@ -265,7 +281,7 @@ func (c *Cluster) handOverDocuments(ctx context.Context) error {
 // do not speak with it any more: so it may not hear the answer.
 func (c *Cluster) dropMyself(ctx context.Context) error {
 	c.leaving.waits("the others to take it off the list of members")
-	for {
+	for !c.leaving.isOver() {
 		_, err := c.agree(ctx, ledger.DropNode{Name: c.id.Name, By: c.id.Name, At: fax.At(time.Now())})
 		if _, gone := c.ledger.Node(c.id.Name); err == nil || fax.KindOf(err) == fax.NotFound || fax.KindOf(gone) == fax.NotFound && gone != nil {
 			return nil
@@ -280,10 +296,12 @@ func (c *Cluster) dropMyself(ctx context.Context) error {
 			return err
 		}
 	}
+	return nil
 }
 
 // strangers says whether no other node speaks with this one any more though
-// some are up: they have taken it off the list.
+// some are up: they have taken it off the list. Who has not found out before the
+// gossip keys are changed sees nobody up; then it is told (handleGone).
 func (c *Cluster) strangers(ctx context.Context) bool {
 	others := c.others()
 	return len(others) > 0 && len(c.positions(ctx, others, positionWait)) == 0

@@ -170,3 +170,23 @@ func TestRemovedIsCutOff(t *testing.T) {
 		t.Error("it is still a member")
 	}
 }
+
+// A node that leaves and has not heard that the others have taken it off the
+// list is told, though it does not understand their gossip any more.
+func TestLeaverIsTold(t *testing.T) {
+	t.Parallel()
+	w := found(t)
+	w.settle("south")
+	w.agree()
+	north, south := w.nodes["north"], w.nodes["south"]
+	south.leaving.mu.Lock()
+	south.leaving.under = true
+	south.leaving.mu.Unlock()
+	if _, err := north.Remove(patience(t), RemoveOrder{Node: "south", Force: true}); err != nil {
+		t.Fatal(err)
+	}
+	waitLong(t, "it is told", south.leaving.isOver)
+	if err := south.dropMyself(patience(t)); err != nil {
+		t.Errorf("it goes on leaving: %v", err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -117,7 +118,13 @@ func TestBackupsThatAreNone(t *testing.T) {
 		return packed(t, change(slices.Clone(good)))
 	}
 	whole := packed(t, good)
+	var linked bytes.Buffer
+	w := tar.NewWriter(&linked)
+	if err := errors.Join(w.WriteHeader(&tar.Header{Name: nameManifest, Linkname: "/etc/passwd", Typeflag: tar.TypeSymlink}), w.Close()); err != nil {
+		t.Fatal(err)
+	}
 	for what, backup := range map[string][]byte{
+		"a link":         linked.Bytes(),
 		"nothing":        nil,
 		"noise":          bytes.Repeat([]byte("noise "), 1000),
 		"a newer format": with(func(e []backedUp) []backedUp { e[0].content = []byte(`{"format":2}`); return e }),

@@ -104,7 +104,7 @@ func readBackup(r io.Reader, to contents) (c Contents, err error) {
 		if err != nil {
 			return c, fmt.Errorf("read the backup: %w", err)
 		}
-		if end {
+		if end || !plain(h) {
 			return c, errContents
 		}
 		name, hash := h.Name, strings.TrimPrefix(h.Name, folderDocuments)
@@ -152,11 +152,22 @@ func readBackup(r io.Reader, to contents) (c Contents, err error) {
 	return c, nil
 }
 
+// plain reports whether an entry is a file all of whose octets are there: one
+// with holes could be said to have any number of them.
+func plain(h *tar.Header) bool {
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return false
+		}
+	}
+	return h.Typeflag == tar.TypeReg
+}
+
 // readJSON wants the next entry to be of a name.
 func readJSON(in *tar.Reader, name string, v any) error {
 	h, err := in.Next()
 	switch {
-	case errors.Is(err, io.EOF) || err == nil && h.Name != name:
+	case errors.Is(err, io.EOF) || err == nil && (h.Name != name || !plain(h)):
 		return errContents
 	case err != nil:
 		return fmt.Errorf("read the backup: %w", err)

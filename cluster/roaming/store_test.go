@@ -125,6 +125,8 @@ func through[T any](t fails, data []byte, decode func([]byte) (T, error)) T {
 
 func alike(t fails, a, b *Store) {
 	t.Helper()
+	sound(t, a)
+	sound(t, b)
 	da, _, _ := a.Digests()
 	db, _, _ := b.Digests()
 	la, _ := a.List(Shared, "all", "", MaxList)

@@ -49,6 +49,7 @@ type leaving struct {
 	gone     bool // another node has said that it is no member any more
 	order    LeaveOrder
 	progress LeaveProgress
+	remains  func() string // see Remains
 }
 
 func (l *leaving) underWay() bool {
@@ -185,8 +186,8 @@ func (c *Cluster) running(node string) (ids []string, err error) {
 	}
 }
 
-// leave is the way out: no new work, the end of the calls, copies of all
-// documents elsewhere, the vote given up, then the end of membership.
+// leave is the way out: no new work, the end of the calls, what only this node
+// knows told, copies of all documents elsewhere, the vote given up, then the end of membership.
 func (c *Cluster) leave() {
 	err := c.leaveInOrder(c.life.ctx)
 	c.leaving.end(err)
@@ -207,7 +208,13 @@ func (c *Cluster) leaveInOrder(ctx context.Context) error {
 	if err := c.endCalls(ctx); err != nil {
 		return err
 	}
+	if err := c.tellRemains(ctx); err != nil { // received faxes become documents
+		return err
+	}
 	if err := c.handOverDocuments(ctx); err != nil {
+		return err
+	}
+	if err := c.tellRemains(ctx); err != nil { // what was noted meanwhile
 		return err
 	}
 	begun := time.Now()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -63,9 +64,26 @@ func TestLeaderLeaves(t *testing.T) {
 		}
 		return len(p.Waits) == 1 && p.Waits[0] == "line l1 is sending"
 	})
+	var filed atomic.Bool
+	north.Remains(func() string {
+		if filed.Load() {
+			return ""
+		}
+		return "a fax"
+	})
+	if err := north.Keep(ledger.Note{Activity: fax.Activity{At: 1, Who: "clerk", What: "look", Object: "last"}}); err != nil {
+		t.Fatal(err)
+	}
 	if err := north.SetLine(fax.LineState{Name: "l1", State: "free"}); err != nil {
 		t.Fatal(err)
 	}
+	waitFor(t, "it waits for what it has received", func() bool {
+		if err := north.order(t, MethodLeave, LeaveOrder{}, &p); err != nil {
+			t.Fatal(err)
+		}
+		return len(p.Waits) == 1 && p.Waits[0] == "a fax"
+	})
+	filed.Store(true)
 	select {
 	case <-north.Failed():
 	case <-time.After(30 * time.Second):
@@ -87,6 +105,9 @@ func TestLeaderLeaves(t *testing.T) {
 		t.Fatalf("the document: %v", err)
 	}
 	r.Close()
+	if noted, _, err := south.Ledger().FindActivity(fax.ActivityFilter{Object: "last"}); len(noted) != 1 || err != nil {
+		t.Errorf("what it noted last: %+v, %v", noted, err)
+	}
 	if _, err := Open(t.Context(), Options{Dir: w.dirs["north"], PeerListen: "127.0.0.1:0"}); fax.KindOf(err) != fax.Conflict {
 		t.Errorf("it is started again: %v", err)
 	}

@@ -146,6 +146,12 @@ func (n *Node) openLines(cfg Config, p *parts) (err error) {
 		return fmt.Errorf("open the lines: %w", err)
 	}
 	n.closing = append(n.closing, closes(n.lines.Close))
+	n.cluster.Remains(func() string {
+		if held := n.lines.Undelivered(); held > 0 {
+			return fmt.Sprintf("%d received faxes that are not filed yet", held)
+		}
+		return ""
+	})
 	return nil
 }
 

@@ -127,6 +127,10 @@ func (s *Lines) Close() {
 	s.done.Wait()
 }
 
+// Undelivered is how many received faxes are on this node alone: those that
+// Deliver has not taken, and those that are coming in.
+func (s *Lines) Undelivered() int { return s.spool.held() }
+
 // States is what each line does now.
 func (s *Lines) States() []fax.LineState {
 	var out []fax.LineState

@@ -254,14 +254,19 @@ func TestDeliverAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, d := newFake(), newDelivered()
 		tries := 0
+		var l *Lines
 		d.fail = func() error {
+			if held := l.Undelivered(); held != 1 {
+				t.Errorf("%d are undelivered, want 1", held)
+			}
 			if tries++; tries < 12 {
 				return errors.New("no leader")
 			}
 			return nil
 		}
 		m.receive = takes(status.SenderLeft, page(1))
-		l, err := Open(config(t.TempDir(), m, d, &states{}))
+		var err error
+		l, err = Open(config(t.TempDir(), m, d, &states{}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -274,6 +279,10 @@ func TestDeliverAgain(t *testing.T) {
 		}
 		if took := time.Since(begun); took < time.Minute || took > 12*deliverMost {
 			t.Errorf("12 tries took %v", took)
+		}
+		synctest.Wait()
+		if held := l.Undelivered(); held != 0 {
+			t.Errorf("%d are undelivered in the end", held)
 		}
 	})
 }

@@ -74,6 +74,12 @@ func (s *spool) ready() []string {
 	return slices.Clone(s.ids)
 }
 
+func (s *spool) held() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.ids) + len(s.under)
+}
+
 // intake begins to take in pages of f. Nothing is on disk before the first.
 func (s *spool) intake(f fax.ReceivedFax) *intake {
 	f.Status, f.Reason = int(status.Unseen), status.Unseen.Sentence()

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/faxmesh/faxmesh/clientlib/fax"
@@ -91,6 +92,32 @@ func TestRequested(t *testing.T) {
 	if _, err := requested([]byte("425 Cannot create data socket\n")); err == nil || !strings.Contains(err.Error(), "425") {
 		t.Error(err)
 	}
+}
+
+// TestRateCounts: what is not taken is tried again and not counted; anything
+// else ends the measurement.
+func TestRateCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tries := 0
+		perSecond, err := rate(t.Context(), 1, time.Second, func(context.Context, int) error {
+			time.Sleep(400 * time.Millisecond)
+			if tries++; tries < 3 {
+				return errNotTaken
+			}
+			return nil
+		})
+		if err != nil || tries != 3 || perSecond != 1/1.2 {
+			t.Errorf("%d tries, %.3f a second, %v", tries, perSecond, err)
+		}
+		for _, never := range []error{errNotTaken, io.ErrUnexpectedEOF} {
+			if _, err := rate(t.Context(), 2, time.Second, func(context.Context, int) error {
+				time.Sleep(time.Second)
+				return never
+			}); err == nil {
+				t.Errorf("%v is no error", never)
+			}
+		}
+	})
 }
 
 // TestHylaClient speaks with a server that answers as hfaxd does.

@@ -120,7 +120,7 @@ func dial(ctx context.Context, addr string, p Proto, v Versions, cfg *tls.Config
 	version := versionOf(t.ConnectionState().NegotiatedProtocol)
 	if version == 0 {
 		raw.Close()
-		return nil, fmt.Errorf("what answers at %s is no cluster port", addr)
+		return nil, fmt.Errorf("what answers at %s is no cluster port; a node's is %d unless its settings say otherwise", addr, Port)
 	}
 	deadline, _ := ctx.Deadline()
 	t.SetDeadline(deadline)

@@ -199,7 +199,7 @@ func TestBadJoins(t *testing.T) {
 		{"south", foreign, north.clusters, "the node there is not of the cluster that gave the token"},
 		{"north", other, north.clusters, `the name "north" belongs to another node; choose another name`},
 		{"so/uth", once, north.clusters, "which names may not have"},
-		{"south", once, north.clients, "has not answered the request to join; is that its cluster port?"},
+		{"south", once, north.clients, "is no cluster port; a node's is 7487 unless its settings say otherwise"},
 		{"south", once, l.ip + ":9", "connection refused"},
 	} {
 		status := 1

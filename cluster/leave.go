@@ -21,6 +21,7 @@ const MethodLeave = "leave"
 const (
 	leaveStep  = 500 * time.Millisecond // between looks at what a node still has
 	partWait   = time.Minute            // for the others to take the vote; then it goes with it
+	dropTime   = 3 * time.Second        // for an answer that may never come; see dropMyself
 	handUpTime = time.Hour              // one round of copying documents away
 )
 
@@ -289,7 +290,9 @@ func (c *Cluster) handOverDocuments(ctx context.Context) error {
 func (c *Cluster) dropMyself(ctx context.Context) error {
 	c.leaving.waits("the others to take it off the list of members")
 	for !c.leaving.isOver() {
-		_, err := c.agree(ctx, ledger.DropNode{Name: c.id.Name, By: c.id.Name, At: fax.At(time.Now())})
+		try, cancel := context.WithTimeout(ctx, dropTime)
+		_, err := c.agree(try, ledger.DropNode{Name: c.id.Name, By: c.id.Name, At: fax.At(time.Now())})
+		cancel()
 		if _, gone := c.ledger.Node(c.id.Name); err == nil || fax.KindOf(err) == fax.NotFound || fax.KindOf(gone) == fax.NotFound && gone != nil {
 			return nil
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -18,9 +19,12 @@ import (
 
 // How the records are made.
 const (
-	recordWriters = 256 // that propose at once
-	recordTries   = 10  // of one command on a slow disk
-	jobEvery      = 4   // each so many-th record is a fax that was sent, the others were received
+	batchWriters  = 8      // that propose at once
+	singleWriters = 64     // the same, for the last records
+	recordSpan    = 500    // records that one of them makes in a row
+	recordsSingly = 12_000 // the last ones, each command an entry of its own: what the log holds then
+	recordTries   = 10     // of one batch on a slow disk
+	jobEvery      = 4      // each so many-th record is a fax that was sent, the others were received
 	settleBefore  = 2 * time.Second
 )
 
@@ -79,8 +83,8 @@ func (b *clusterBench) stillThere(ctx context.Context, c *nodes) error {
 	return err
 }
 
-// residentMiB is what the process and its anonymous memory take now (proc(5)):
-// pages of files that the kernel keeps for it do not count, it takes them back.
+// residentMiB is what the process takes of the memory now (proc(5)), with the
+// pages of its files that it has mapped.
 func residentMiB(pid int) (float64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -94,33 +98,42 @@ func residentMiB(pid int) (float64, error) {
 	return float64(kib) / 1024, err
 }
 
-// fillLedger files records in the ledger of a node that does not run, by the
-// way that commands of clients take.
+// fillLedger files records in the ledger of a node that does not run, with the
+// commands of clients: a batch of them in each entry of the log, the last of
+// them one by one, as clients would.
 func fillLedger(ctx context.Context, dir, ip string, records int) (err error) {
 	c, err := cluster.Open(ctx, cluster.Options{Dir: dir, PeerListen: ip + ":7487", ClientAddr: ip + ":7488"})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
+	batched := max(0, records-recordsSingly)
+	if err := fillSpan(ctx, c, batchWriters, 0, batched, false); err != nil {
+		return err
+	}
+	return fillSpan(ctx, c, singleWriters, batched, records, true)
+}
+
+// fillSpan files the records from begin to end.
+func fillSpan(ctx context.Context, c *cluster.Cluster, count, begin, end int, singly bool) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	work := make(chan int)
+	work := make(chan [2]int)
 	var writers sync.WaitGroup
-	for range recordWriters {
+	for writer := range count {
 		writers.Go(func() {
-			for i := range work {
-				for _, command := range recordOf(i) {
-					if err := proposeFirmly(ctx, c, command); err != nil {
-						cancel(fmt.Errorf("record %d: %w", i, err))
-						return
-					}
+			f := filler{cluster: c, era: fmt.Sprintf("bench-%v-%d", singly, writer), singly: singly}
+			for span := range work {
+				if err := f.file(ctx, span[0], span[1]); err != nil {
+					cancel(fmt.Errorf("records %d to %d: %w", span[0], span[1], err))
+					return
 				}
 			}
 		})
 	}
-	for i := range records {
+	for first := begin; first < end; first += recordSpan {
 		select {
-		case work <- i:
+		case work <- [2]int{first, min(first+recordSpan, end)}:
 			continue
 		case <-ctx.Done():
 		}
@@ -131,15 +144,48 @@ func fillLedger(ctx context.Context, dir, ip string, records int) (err error) {
 	return context.Cause(ctx)
 }
 
-// proposeFirmly repeats a command whose outcome is not known. That it conflicts
-// then says that it was taken the time before.
-func proposeFirmly(ctx context.Context, c *cluster.Cluster, command ledger.Command) (err error) {
-	for try := range recordTries {
-		_, err = c.Propose(ctx, command)
-		switch {
-		case err == nil, try > 0 && fax.KindOf(err) == fax.Conflict:
+// filler is a writer of records, with an era of its own: each of its commands
+// is taken once, however often it is proposed.
+type filler struct {
+	cluster *cluster.Cluster
+	era     string
+	filed   uint64 // commands
+	singly  bool
+}
+
+// file makes the records from first to end, in one order.
+func (f *filler) file(ctx context.Context, first, end int) error {
+	batch := ledger.Import{Node: "north", Era: f.era, At: fax.At(time.Unix(1_700_000_000, 0))}
+	octets := 0
+	for i := first; i < end; i++ {
+		for _, command := range recordOf(i) {
+			data, err := ledger.Encode(command)
+			if err != nil {
+				return err
+			}
+			full := len(batch.Commands) == ledger.MaxImported || f.singly && len(batch.Commands) == 1
+			if full || octets+len(data)+8 > ledger.MaxImport-ledger.ImportOverhead {
+				if err := f.propose(ctx, batch); err != nil {
+					return err
+				}
+				batch.Commands, octets = nil, 0
+			}
+			batch.Commands, octets = append(batch.Commands, data), octets+len(data)+8
+		}
+	}
+	return f.propose(ctx, batch)
+}
+
+// propose repeats a batch whose outcome is not known.
+func (f *filler) propose(ctx context.Context, batch ledger.Import) (err error) {
+	batch.First = f.filed + 1
+	for range recordTries {
+		_, err = f.cluster.Propose(ctx, batch)
+		if err == nil {
+			f.filed += uint64(len(batch.Commands))
 			return nil
-		case fax.KindOf(err) != fax.Unavailable:
+		}
+		if fax.KindOf(err) != fax.Unavailable && !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 			return err
 		}
 	}
@@ -149,7 +195,7 @@ func proposeFirmly(ctx context.Context, c *cluster.Cluster, command ledger.Comma
 // recordOf is the commands that leave a record of a fax.
 func recordOf(i int) []ledger.Command {
 	at := fax.At(time.Unix(1_700_000_000, 0)) + fax.Millis(i)*1000
-	document := fax.Document{Hash: fmt.Sprintf("%064x", i), Size: documentSize, Pages: 2}
+	document := fax.Document{Hash: fmt.Sprintf("%x", sha256.Sum256(fmt.Append(nil, i))), Size: documentSize, Pages: 2}
 	id := fmt.Sprintf("record-%09d", i)
 	if i%jobEvery != 0 {
 		return []ledger.Command{ledger.Receive{Fax: fax.ReceivedFax{ID: id, Node: "north", Line: "line1", Called: "0301", Caller: "0401",

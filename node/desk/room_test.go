@@ -71,8 +71,7 @@ func TestFullDiskIsTold(t *testing.T) {
 	if err != nil {
 		return // this system has no file that is always full
 	}
-	up.file.Close()
-	up.file = file
+	up.spool.file = file
 	if _, err := up.Write([]byte("x")); fax.KindOf(err) != fax.Full {
 		t.Errorf("handing in: %v", err)
 	}

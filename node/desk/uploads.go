@@ -33,7 +33,7 @@ type Upload struct {
 	id      string
 	session string
 	size    int64 // announced, -1 if not
-	file    *os.File
+	spool   *spool
 	sum     hash.Hash
 	written int64
 	begun   time.Time
@@ -109,11 +109,7 @@ func (u *uploads) begin(session string, size int64) (*Upload, error) {
 	if own >= MaxUploadsSession || len(u.all) >= MaxUploads || u.octets+max(size, 0) > MaxUploadOctets || u.closed {
 		return nil, fax.Errorf(fax.Busy, "too many documents are being handed in; wait until others are submitted and try again")
 	}
-	f, err := os.CreateTemp(u.dir, "upload-*")
-	if err != nil {
-		return nil, fmt.Errorf("make a file for an upload: %w", room.Explain(u.node, err))
-	}
-	up := &Upload{owner: u, id: NewID(time.Now()), session: session, size: size, file: f, sum: sha256.New(), begun: time.Now()}
+	up := &Upload{owner: u, id: NewID(time.Now()), session: session, size: size, spool: &spool{dir: u.dir}, sum: sha256.New(), begun: time.Now()}
 	u.all[up.id] = up
 	return up, nil
 }
@@ -133,8 +129,7 @@ func (u *uploads) removeLocked(up *Upload) {
 	}
 	delete(u.all, up.id)
 	u.octets -= up.written
-	up.file.Close()
-	os.Remove(up.file.Name()) // what stays is removed at the next start
+	up.spool.remove()
 }
 
 // finish ends an upload whose order has been carried out, or never can be.
@@ -166,10 +161,10 @@ func (u *uploads) close() {
 	}
 }
 
-// handedIn is the file of a finished upload, independent of the upload's own
+// handedIn is the octets of a finished upload, independent of the upload's own
 // life.
 type handedIn struct {
-	*os.File
+	readerAt
 	size int64
 	hash string // that the client gave, and the octets had when they came
 }
@@ -182,7 +177,7 @@ func (u *uploads) open(session, id string) (*handedIn, error) {
 	if up == nil || up.session != session || !up.done {
 		return nil, fax.Errorf(fax.NotFound, "there is no finished upload %.80q; hand the document in again", id)
 	}
-	f, err := os.Open(up.file.Name())
+	f, err := up.spool.open()
 	if err != nil {
 		return nil, fmt.Errorf("open an upload: %w", err)
 	}
@@ -212,7 +207,7 @@ func (up *Upload) Write(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	n, err := up.file.Write(p)
+	n, err := up.spool.Write(p)
 	up.sum.Write(p[:n])
 	if err != nil {
 		return n, fmt.Errorf("write an upload: %w", room.Explain(up.owner.node, err))

@@ -186,7 +186,7 @@ func (m *Mux) authenticate(raw net.Conn) (*Conn, Proto, error) {
 	}
 	conn := &Conn{Conn: t, mux: m}
 	if proto != Join {
-		if err := m.identify(conn); err != nil {
+		if err := m.identify(conn, proto); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -195,10 +195,10 @@ func (m *Mux) authenticate(raw net.Conn) (*Conn, Proto, error) {
 }
 
 // identify finds out which member has called.
-func (m *Mux) identify(conn *Conn) error {
+func (m *Mux) identify(conn *Conn, proto Proto) error {
 	certs := conn.ConnectionState().PeerCertificates
 	if len(certs) == 0 {
-		return errors.New("no certificate was shown")
+		return fmt.Errorf("no certificate was shown for %s", proto)
 	}
 	cluster, name, err := nodeOf(certs[0])
 	if err != nil {

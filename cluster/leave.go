@@ -165,8 +165,6 @@ func (c *Cluster) calls() (calls []string, err error) {
 	return calls, err
 }
 
-func (c *Cluster) runningHere() ([]string, error) { return c.running(c.id.Name) }
-
 // running are the jobs of which a node makes an attempt.
 func (c *Cluster) running(node string) (ids []string, err error) {
 	f := ledger.JobFilter{States: []fax.State{fax.Assigned, fax.Dialing, fax.Sending}, Oldest: true}

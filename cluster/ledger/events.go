@@ -83,8 +83,8 @@ func (l *Ledger) Events(account string, after uint64, limit int) (events []fax.E
 // newest are the last events of an account behind a number, at most limit.
 func newest(st state, prefix string, after uint64, limit int) (events []fax.Event, err error) {
 	c := st.cursor(inEvents)
-	k, v := c.Seek([]byte(prefix[:len(prefix)-1] + "\x01"))
-	if k == nil {
+	var k, v []byte
+	if behind, _ := c.Seek([]byte(prefix[:len(prefix)-1] + "\x01")); behind == nil {
 		k, v = c.Last()
 	} else {
 		k, v = c.Prev()

@@ -111,15 +111,6 @@ func ownerKey(kind Kind, owner string) []byte {
 
 func (k Key) octets() []byte { return append(ownerKey(k.Kind, k.Owner), k.ID...) }
 
-func keyOf(b []byte) (Key, error) {
-	if len(b) > 0 {
-		if owner, id, ok := bytes.Cut(b[1:], []byte{0}); ok {
-			return Key{Kind(b[0]), string(owner), string(id)}, nil
-		}
-	}
-	return Key{}, fmt.Errorf("the key %q is damaged", b)
-}
-
 func (o Origin) octets() []byte {
 	return binary.BigEndian.AppendUint64(append([]byte(o.Node), 0), o.Epoch)
 }

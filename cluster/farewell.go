@@ -27,6 +27,7 @@ const (
 	tellFor   = 90 * 24 * time.Hour // after the removal
 	tellMost  = 16                  // nodes in one round
 	checkTime = 20 * time.Second    // to find out which documents would be lost
+	upWithin  = 2 * time.Second     // a node that is up answers
 )
 
 // RemoveOrder says which node is to be removed.
@@ -59,6 +60,14 @@ func (c *Cluster) handleRemove(ctx context.Context, body []byte) ([]byte, error)
 	return json.Marshal(r)
 }
 
+// isUp asks a node itself: gossip notices only after seconds that one has fallen,
+// or that a name belongs to another one now.
+func (c *Cluster) isUp(ctx context.Context, node string) bool {
+	ctx, cancel := context.WithTimeout(ctx, upWithin)
+	defer cancel()
+	return c.Answers(ctx, node)
+}
+
 // Remove takes a node off the list of members for good, by order of whoever
 // holds this node's directory.
 func (c *Cluster) Remove(ctx context.Context, order RemoveOrder) (r Removal, err error) {
@@ -70,7 +79,7 @@ func (c *Cluster) Remove(ctx context.Context, order RemoveOrder) (r Removal, err
 		return r, err
 	}
 	for _, m := range c.Members() {
-		if m.Name == order.Node && m.Alive && !order.Force {
+		if m.Name == order.Node && m.Alive && !order.Force && c.isUp(ctx, m.Name) {
 			return r, fax.Errorf(fax.Conflict, "node %s is up; let it leave with faxmeshd leave there, or remove it as it is with --force", order.Node)
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -35,7 +36,7 @@ func TestScripts(t *testing.T) {
 			env.Defer(func() { taken.Close() })
 			env.Setenv("TAKEN", portOf(taken.Addr()))
 			for i := range 4 {
-				port, err := freePort()
+				port, err := freePort(i)
 				if err != nil {
 					return err
 				}
@@ -47,13 +48,16 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-func freePort() (string, error) {
+// freePort finds a port that is free for TCP and UDP, another one for each i. It
+// is below those that systems give to whoever dials, so that it stays free.
+func freePort(i int) (string, error) {
 	for range 50 {
-		tcp, err := net.Listen("tcp", "127.0.0.1:0")
+		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+4*rand.IntN(5000)+i)
+		tcp, err := net.Listen("tcp", addr)
 		if err != nil {
-			return "", err
+			continue
 		}
-		udp, err := net.ListenPacket("udp", tcp.Addr().String())
+		udp, err := net.ListenPacket("udp", addr)
 		tcp.Close()
 		if err == nil {
 			udp.Close()

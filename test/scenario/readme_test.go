@@ -5,6 +5,7 @@ package scenario
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -137,19 +138,21 @@ func withFreePorts(t *testing.T, script string) string {
 	})
 }
 
-// freePort finds an address that is free for TCP and UDP.
+// freePort finds an address that is free for TCP and UDP. Its port is below those
+// that systems give to whoever dials, so that it stays free.
 func freePort(t *testing.T) string {
 	t.Helper()
 	for range 50 {
-		tcp, err := net.Listen("tcp", "127.0.0.1:0")
+		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
+		tcp, err := net.Listen("tcp", addr)
 		if err != nil {
-			t.Fatal(err)
+			continue
 		}
-		udp, err := net.ListenPacket("udp", tcp.Addr().String())
+		udp, err := net.ListenPacket("udp", addr)
 		tcp.Close()
 		if err == nil {
 			udp.Close()
-			return tcp.Addr().String()
+			return addr
 		}
 	}
 	t.Fatal("no port is free for both TCP and UDP")

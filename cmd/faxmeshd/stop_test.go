@@ -23,7 +23,7 @@ func TestStopWhileStarting(t *testing.T) {
 	}
 	var free [2]string
 	for i := range free {
-		port, err := freePort(0)
+		port, err := freePort(i)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // lockWait bounds how long Open waits for another process to let the log go.
@@ -33,14 +34,28 @@ func openStore(path string) (logStore, error) {
 		if err := errors.Join(store.Close(), durable.Rename(temp, path)); err != nil {
 			return nil, err
 		}
+	} else if err := listFree(path); errors.Is(err, bolterrors.ErrTimeout) {
+		return nil, err // otherwise openBolt finds the pages, or says what is wrong
 	}
 	return openBolt(path)
+}
+
+// listFree writes down which pages of the log are free. bbolt finds that out by
+// a look at all others, and those would stay mapped for as long as the log is
+// open: as much memory as the log is long. This closes it again; openBolt then
+// reads the list, which its first write drops.
+func listFree(path string) error {
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
+	if err != nil {
+		return err
+	}
+	return db.Close()
 }
 
 func openBolt(path string) (*raftboltdb.BoltStore, error) {
 	return raftboltdb.New(raftboltdb.Options{Path: path, BoltOptions: &bbolt.Options{
 		Timeout:        lockWait,
-		NoFreelistSync: true, // the free list of a log grows without bound
+		NoFreelistSync: true, // each write would repeat it, and of a log it grows without bound
 		FreelistType:   bbolt.FreelistMapType,
 	}})
 }

@@ -69,19 +69,22 @@ func (d *Desk) SetPassword(ctx context.Context, s fax.Session, name, old, passwo
 // not be a way to guess.
 func (d *Desk) checkOld(ctx context.Context, a fax.Account, old string) error {
 	key := accountKey(a.Name)
-	if wait := d.wrong.blockedKey(key, time.Now()); wait > 0 {
-		return fax.Errorf(fax.Busy, "too many wrong passwords; try again in %d seconds", int(wait.Seconds())+1)
+	l := limit{
+		wait:  func() time.Duration { return d.wrong.blockedKey(key, time.Now()) },
+		wrong: func() { d.wrong.addKey(key, time.Now()) },
+	}
+	if err := l.check(); err != nil {
+		return err
 	}
 	_, hash, err := d.cfg.Ledger.Account(a.Name)
 	if err != nil {
 		return err
 	}
-	right, err := d.hashes.check(ctx, hash, old)
+	right, err := d.hashes.check(ctx, hash, old, l)
 	if err != nil {
 		return err
 	}
 	if !right {
-		d.wrong.addKey(key, time.Now())
 		d.note(fax.Activity{At: now(), Who: a.Name, Node: d.cfg.Node, What: "password-refused", Object: a.Name, Detail: "the old password was wrong"})
 		return fax.Errorf(fax.NotAllowed, "the old password is wrong")
 	}

@@ -24,9 +24,8 @@ func (d *Desk) Login(ctx context.Context, l fax.Login) (fax.Session, error) {
 		return fax.Session{}, err
 	}
 	l.Account = AccountName(l.Account)
-	if wait := d.wrong.blocked(l.Account, l.Remote.Addr(), time.Now()); wait > 0 {
-		d.cfg.Log.Warn("login refused: too many wrong passwords", "account", l.Account, "peer", l.Remote, "for", wait)
-		return fax.Session{}, fax.Errorf(fax.Busy, "too many wrong passwords; try again in %d seconds", int(wait.Seconds())+1)
+	if err := d.limit(l).check(); err != nil {
+		return fax.Session{}, err
 	}
 	how, err := d.freshen(ctx, "password")
 	if err != nil {
@@ -37,6 +36,20 @@ func (d *Desk) Login(ctx context.Context, l fax.Login) (fax.Session, error) {
 		return fax.Session{}, err
 	}
 	return d.open(a, NewID(time.Now()), l, how)
+}
+
+// limit is that of wrong passwords for an account and from an address.
+func (d *Desk) limit(l fax.Login) limit {
+	return limit{
+		wait: func() time.Duration {
+			wait := d.wrong.blocked(l.Account, l.Remote.Addr(), time.Now())
+			if wait > 0 {
+				d.cfg.Log.Warn("login refused: too many wrong passwords", "account", l.Account, "peer", l.Remote, "for", wait)
+			}
+			return wait
+		},
+		wrong: func() { d.wrong.add(l.Account, l.Remote.Addr(), time.Now()) },
+	}
 }
 
 // freshen has the ledger show all that is agreed on: a password or a right that
@@ -64,12 +77,11 @@ func (d *Desk) authenticate(ctx context.Context, l fax.Login) (fax.Account, erro
 	if err != nil && fax.KindOf(err) != fax.NotFound { // then hash is empty, and checked like any other
 		return a, err
 	}
-	right, err := d.hashes.check(ctx, hash, l.Password)
+	right, err := d.hashes.check(ctx, hash, l.Password, d.limit(l))
 	if err != nil {
 		return a, err
 	}
 	if !right {
-		d.wrong.add(l.Account, l.Remote.Addr(), time.Now())
 		d.refused(l, "wrong name or password")
 		return a, errWrong
 	}

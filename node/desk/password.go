@@ -115,12 +115,26 @@ func newHasher() (hasher, error) {
 	return h, err
 }
 
+// limit bounds wrong passwords.
+type limit struct {
+	wait  func() time.Duration // for which no password is tried
+	wrong func()               // counts one more
+}
+
+func (l limit) check() error {
+	if wait := l.wait(); wait > 0 {
+		return fax.Errorf(fax.Busy, "too many wrong passwords; try again in %d seconds", int(wait.Seconds())+1)
+	}
+	return nil
+}
+
 // check reports whether password is the one of the hash. An empty hash, of no
-// account, takes the same time and is never right.
-func (h hasher) check(ctx context.Context, hash, password string) (bool, error) {
+// account, takes the same time and is never right. The limit is asked when the
+// turn of this password has come, and told before the next one's comes: many
+// tries at once must not be more than one after the other.
+func (h hasher) check(ctx context.Context, hash, password string, l limit) (right bool, err error) {
 	p := h.decoy
 	if hash != "" {
-		var err error
 		if p, err = parsePHC(hash); err != nil {
 			return false, err
 		}
@@ -128,27 +142,35 @@ func (h hasher) check(ctx context.Context, hash, password string) (bool, error) 
 	if len(password) > MaxPassword {
 		password = password[:MaxPassword] // wrong in any case, at the same cost
 	}
-	var right bool
-	err := h.within(ctx, func() {
-		right = subtle.ConstantTimeCompare(p.derive(password, len(p.key)), p.key) == 1
+	err = h.within(ctx, func() error {
+		if err := l.check(); err != nil {
+			return err
+		}
+		same := subtle.ConstantTimeCompare(p.derive(password, len(p.key)), p.key) == 1
+		if right = same && hash != ""; !right {
+			l.wrong()
+		}
+		return nil
 	})
-	return right && hash != "", err
+	return right, err
 }
 
 // make hashes a new password.
 func (h hasher) make(ctx context.Context, password string) (hash string, err error) {
-	busy := h.within(ctx, func() { hash, err = HashPassword(password) })
-	return hash, errors.Join(busy, err)
+	err = h.within(ctx, func() error {
+		hash, err = HashPassword(password)
+		return err
+	})
+	return hash, err
 }
 
-func (h hasher) within(ctx context.Context, f func()) error {
+func (h hasher) within(ctx context.Context, f func() error) error {
 	timer := time.NewTimer(hashWait)
 	defer timer.Stop()
 	select {
 	case h.slots <- struct{}{}:
 		defer func() { <-h.slots }()
-		f()
-		return nil
+		return f()
 	case <-timer.C:
 		return fax.Errorf(fax.Busy, "too many people log in at the moment; try again")
 	case <-ctx.Done():

@@ -20,8 +20,13 @@ type Merged struct {
 	Renewed bool
 }
 
-// Merge takes in a page, durably, in any order and any number of times.
+// Merge takes in a page, durably, in any order and any number of times. A page
+// that brings nothing, as when two nodes that are alike compare notes, costs no
+// write.
 func (s *Store) Merge(now time.Time, p Page) (m Merged, err error) {
+	if brings, err := s.brings(p); err != nil || !brings {
+		return Merged{Held: Vector{}}, err
+	}
 	err = s.db.Update(func(tx *bbolt.Tx) error {
 		m = Merged{Held: Vector{}}
 		if err := s.take(tx, now, p, &m); err != nil {
@@ -30,6 +35,17 @@ func (s *Store) Merge(now time.Time, p Page) (m Merged, err error) {
 		return advance(tx, p.Covered, m.Held)
 	})
 	return m, err
+}
+
+// brings reports whether there is anything in a page that this node may lack.
+func (s *Store) brings(p Page) (is bool, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		v, err := vectorIn(tx, inVector)
+		own := s.origin(tx)
+		is = len(p.Records) > 0 || v.Behind(p.Covered) || p.Vector[own] > v[own]
+		return err
+	})
+	return is, err
 }
 
 // Hear takes in news if this node knows all that the writer had written before.

@@ -177,6 +177,7 @@ func (w *town) write(node string, edits ...roaming.Edit) {
 // TestNews: what fits a packet is there at once, with no question asked; what
 // does not is asked for soon.
 func TestNews(t *testing.T) {
+	t.Parallel() // these tests wait for the disk more than they compute
 	synctest.Test(t, func(t *testing.T) {
 		w := found(t, 0, "east", "north", "west")
 		defer w.close()
@@ -211,6 +212,7 @@ func TestNews(t *testing.T) {
 
 // TestLoss: half of all news is lost; comparing notes makes it good.
 func TestLoss(t *testing.T) {
+	t.Parallel() // these tests wait for the disk more than they compute
 	synctest.Test(t, func(t *testing.T) {
 		w := found(t, 0.5, "a", "b", "c", "d", "e")
 		defer w.close()
@@ -224,6 +226,7 @@ func TestLoss(t *testing.T) {
 
 // TestPassedOn: news reaches nodes that the writer does not reach, once.
 func TestPassedOn(t *testing.T) {
+	t.Parallel() // these tests wait for the disk more than they compute
 	synctest.Test(t, func(t *testing.T) {
 		w := found(t, 0, "a", "b", "c", "d", "e")
 		defer w.close()
@@ -239,6 +242,7 @@ func TestPassedOn(t *testing.T) {
 // TestToldAgain: news of which every octet is lost is there within three
 // seconds.
 func TestToldAgain(t *testing.T) {
+	t.Parallel() // these tests wait for the disk more than they compute
 	synctest.Test(t, func(t *testing.T) {
 		w := found(t, 1, "east", "north", "west")
 		defer w.close()
@@ -252,6 +256,7 @@ func TestToldAgain(t *testing.T) {
 
 // TestIsland: both sides go on; when the link is back both have all.
 func TestIsland(t *testing.T) {
+	t.Parallel() // these tests wait for the disk more than they compute
 	synctest.Test(t, func(t *testing.T) {
 		w := found(t, 0, "east", "north", "west")
 		defer w.close()
@@ -278,6 +283,7 @@ func TestIsland(t *testing.T) {
 // TestLongAway: a node that was away for a year gets all that is new, and
 // brings back nothing that was deleted.
 func TestLongAway(t *testing.T) {
+	t.Parallel() // these tests wait for the disk more than they compute
 	synctest.Test(t, func(t *testing.T) {
 		w := found(t, 0, "north", "west")
 		defer w.close()
@@ -303,6 +309,7 @@ func TestLongAway(t *testing.T) {
 // TestClock: a node whose clock is far from the others' says so and takes no
 // changes while it is ahead; one that is behind takes them.
 func TestClock(t *testing.T) {
+	t.Parallel() // these tests wait for the disk more than they compute
 	for _, c := range []struct {
 		by   time.Duration
 		want fax.Kind

@@ -18,6 +18,7 @@ func (n *resident) alarmed(what string) bool {
 // TestRepair: a record that one node alone has, though all know of the write,
 // is found by the digests, brought to the others, and told.
 func TestRepair(t *testing.T) {
+	t.Parallel() // these tests wait for the disk more than they compute
 	synctest.Test(t, func(t *testing.T) {
 		w := found(t, 0, "east", "north", "west")
 		defer w.close()
@@ -43,6 +44,7 @@ func TestRepair(t *testing.T) {
 // TestCorrected: what was stamped while the clock was ahead goes to the others
 // when the clock is right.
 func TestCorrected(t *testing.T) {
+	t.Parallel() // these tests wait for the disk more than they compute
 	synctest.Test(t, func(t *testing.T) {
 		w := found(t, 0, "east", "north", "west")
 		defer w.close()

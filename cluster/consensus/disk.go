@@ -18,8 +18,9 @@ type logStore interface {
 // disk is a logStore under guard. The first call that fails or hangs is the
 // last that reaches the file.
 type disk struct {
-	store logStore
-	guard *guard
+	store  logStore
+	guard  *guard
+	growth *growth
 }
 
 // notFound are the errors with which a store in order answers.
@@ -63,7 +64,11 @@ func (d *disk) GetLog(index uint64, entry *raft.Log) error {
 func (d *disk) StoreLog(entry *raft.Log) error { return d.StoreLogs([]*raft.Log{entry}) }
 
 func (d *disk) StoreLogs(entries []*raft.Log) error {
-	return d.guard.do("write the log", never, func() error { return d.store.StoreLogs(entries) })
+	err := d.guard.do("write the log", never, func() error { return d.store.StoreLogs(entries) })
+	if err == nil {
+		d.growth.stored(entries)
+	}
+	return err
 }
 
 func (d *disk) DeleteRange(first, last uint64) error {

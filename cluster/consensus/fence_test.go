@@ -276,6 +276,7 @@ func TestStateThatHangsFailsNode(t *testing.T) {
 			t.Errorf("the node failed with %v", s.Err())
 		}
 		close(c.hang)
+		synctest.Wait() // until the call that hung has ended: the log can be closed then
 		s.stop(t)
 		time.Sleep(time.Minute)
 	})

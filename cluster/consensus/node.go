@@ -107,7 +107,7 @@ func Open(cfg Config) (*Node, error) {
 	}
 	n.fence.cut = n.transport.streams.cut
 	guard := &guard{fence: n.fence, patience: n.patience}
-	n.disk = &disk{store: store, guard: guard}
+	n.disk = &disk{store: store, guard: guard, growth: newGrowth()}
 	if n.snapshots, err = openMarks(cfg.Dir, cfg.Machine, n.disk, log); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the snapshots in %s: %w", cfg.Dir, err), n.transport.shut(), n.disk.Close())
 	}
@@ -118,6 +118,7 @@ func Open(cfg Config) (*Node, error) {
 	n.running.Go(n.followLeadership)
 	n.running.Go(n.stopWhenFailed)
 	n.running.Go(n.watchSpace)
+	n.running.Go(n.markLongLog)
 	return n, nil
 }
 

@@ -126,7 +126,10 @@ func guess(t *testing.T, n *node, from string, times, free int, login func(i int
 	var guesses sync.WaitGroup
 	begun := time.Now()
 	for i, s := range strangers {
-		guesses.Go(func() { _, errs[i] = s.logsIn(t, login(i)) })
+		guesses.Go(func() {
+			_, errs[i] = s.logsIn(t, login(i))
+			_ = s.Close() // the node would log that he stays
+		})
 	}
 	guesses.Wait()
 	inTime := time.Since(begun) < firstBlock // nobody can have waited until a block was over

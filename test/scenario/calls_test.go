@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -32,13 +33,13 @@ func TestSenderFalls(t *testing.T) {
 	t.Parallel()
 	s := begin(t)
 	south := s.sender
-	s.tell(t, "the sender is stopped", 2, func() {
-		south.proc.said.await(t, 0, "page=1 pages=3", pageTime)
+	s.tell(t, "the sender is stopped", 2, func(job string) {
+		s.firstPage(t, job)
 		south.proc.stop(t)
 		south.run(t)
 	})
-	s.tell(t, "the sender is killed", 2, func() {
-		south.proc.said.await(t, 0, "page=1 pages=3", pageTime)
+	s.tell(t, "the sender is killed", 2, func(job string) {
+		s.firstPage(t, job)
 		south.proc.kill()
 		south.run(t)
 	})
@@ -49,23 +50,26 @@ func TestSenderFalls(t *testing.T) {
 func TestReceiverFalls(t *testing.T) {
 	t.Parallel()
 	s := begin(t)
-	south, west := s.sender, s.receiver
-	s.tell(t, "the receiver is stopped", 2, func() {
-		south.proc.said.await(t, south.proc.said.mark(), "page=1 pages=3", pageTime)
+	west := s.receiver
+	s.tell(t, "the receiver is stopped", 2, func(job string) {
+		s.firstPage(t, job)
 		west.proc.stop(t)
 		west.run(t)
 	})
-	s.tell(t, "the receiver is killed", 2, func() {
-		south.proc.said.await(t, south.proc.said.mark(), "page=1 pages=3", pageTime)
+	s.tell(t, "the receiver is killed", 2, func(job string) {
+		s.firstPage(t, job)
 		west.proc.kill()
 		west.run(t)
 	})
-	s.tell(t, "the receiver is killed when it has all", 1, func() {
-		west.proc.said.await(t, west.proc.said.mark(), `msg="call ended"`, 3*pageTime)
+	s.tell(t, "the receiver is killed when it has all", 1, func(string) {
+		west.proc.said.awaitMatch(t, west.proc.said.mark(), allThere, 3*pageTime)
 		west.proc.kill()
 		west.run(t)
 	})
 }
+
+// allThere is what a receiver says when a call has ended as it should.
+var allThere = regexp.MustCompile(`msg="call ended"[^\n]* status=ok `)
 
 // story is one fax after another over the same lines.
 type story struct {
@@ -106,9 +110,19 @@ func letter() []byte {
 	return b.Bytes()
 }
 
+// firstPage waits until the sender has the confirmation of the first page.
+func (s *story) firstPage(t *testing.T, job string) {
+	t.Helper()
+	s.sender.proc.said.await(t, 0, "job="+job+" line=line1 page=1 pages=3", (1+mostLost)*pageTime)
+}
+
 // tell sends the letter, has the call interrupted, and looks at what came of
-// it: every page has arrived, in order, once, in as many calls as it takes.
-func (s *story) tell(t *testing.T, what string, calls int, interrupt func()) {
+// it: every page has arrived, in order, once, in as many calls as it takes. The
+// modems' timers, made faster with the lines, are some tenths of a second; a
+// busy machine misses one now and then, and the sender hangs up. Each such call
+// has to be on record as one that has failed; it is followed by one more, and
+// brings at most one page that the sender did not know to have arrived.
+func (s *story) tell(t *testing.T, what string, calls int, interrupt func(job string)) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), askTime)
 	defer cancel()
@@ -120,7 +134,8 @@ func (s *story) tell(t *testing.T, what string, calls int, interrupt func()) {
 	if job.Fax.Pages != 3 {
 		t.Fatalf("the letter has %d pages", job.Fax.Pages)
 	}
-	interrupt()
+	before := s.sender.proc
+	interrupt(job.ID)
 	until(t, what+": the fax is sent", sentTime, func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), askTime)
 		defer cancel()
@@ -129,22 +144,52 @@ func (s *story) tell(t *testing.T, what string, calls int, interrupt func()) {
 		}
 		return job.State.Ended()
 	})
-	if job.State != fax.Done || job.Confirmed != 3 || job.Tries != calls {
-		t.Errorf("%s: the fax is %s with %d pages confirmed after %d attempts: %s", what, job.State, job.Confirmed, job.Tries, job.Reason)
+	lost := lostCalls(job.ID, before)
+	if before == s.sender.proc {
+		lost -= calls - 1 // the sender has seen the interrupted calls fail
+	} else {
+		lost += lostCalls(job.ID, s.sender.proc)
 	}
-	if answered := strings.Count(s.exchange.said.String()[mark:], ", answered"); answered != calls {
-		t.Errorf("%s: %d calls were answered, want %d:\n%s", what, answered, calls, s.exchange.said.String()[mark:])
+	if lost < 0 || lost > mostLost || job.State != fax.Done || job.Confirmed != 3 || job.Tries != calls+lost {
+		t.Errorf("%s: the fax is %s with %d pages confirmed after %d attempts, %d of them lost: %s", what, job.State, job.Confirmed, job.Tries, lost, job.Reason)
 	}
-	want := s.pages(t, job.ID)
-	var got []*t4.Bitmap
+	if answered := strings.Count(s.exchange.said.String()[mark:], ", answered"); answered > job.Tries || answered < job.Tries-lost {
+		t.Errorf("%s: %d calls were answered in %d attempts:\n%s", what, answered, job.Tries, s.exchange.said.String()[mark:])
+	}
+	s.check(t, what, job.ID, lost)
+	s.settle(t)
+}
+
+// mostLost is how many calls of a fax may fail without anybody's doing.
+const mostLost = 2
+
+// lostCalls counts the calls of a job that its sender's processes have seen
+// fail; those that a process has ended itself when it was stopped are not lost.
+func lostCalls(job string, procs ...*process) (lost int) {
+	failed := regexp.MustCompile(`msg="call ended"[^\n]* job=` + job + ` [^\n]* state=queued `)
+	for _, p := range procs {
+		for _, line := range failed.FindAllString(p.said.String(), -1) {
+			if !strings.Contains(line, " status=aborted ") {
+				lost++
+			}
+		}
+	}
+	return lost
+}
+
+// check compares the pages that have arrived with those that were sent.
+func (s *story) check(t *testing.T, what, job string, lost int) {
+	t.Helper()
+	want := s.pages(t, job)
+	var got, once []*t4.Bitmap
 	until(t, what+": all pages are in the inbox", sentTime, func() bool {
 		got = s.arrived(t)
-		return len(got) >= len(want)
+		once = slices.CompactFunc(slices.Clone(got), samePage)
+		return len(once) >= len(want)
 	})
-	if !slices.EqualFunc(got, want, samePage) {
-		t.Errorf("%s: %d pages have arrived, which are not the %d that were sent", what, len(got), len(want))
+	if !slices.EqualFunc(once, want, samePage) || len(got) > len(want)+lost {
+		t.Errorf("%s: %d pages have arrived in %d calls too many, which are not the %d that were sent", what, len(got), lost, len(want))
 	}
-	s.settle(t)
 }
 
 func samePage(a, b *t4.Bitmap) bool {

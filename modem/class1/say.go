@@ -16,7 +16,7 @@ const (
 	training   = 1500 * time.Millisecond // of TCF (T.30 5.3.6.1.3)
 	leadFlags  = 200 * time.Millisecond  // before the first ECM frame (T.4 Annex A)
 	frameTime  = 8 * time.Second         // for one V.21 frame, preamble included (T.31 8.3.5)
-	drainTime  = 10 * time.Second        // beyond the time the octets take, until OK
+	drainTime  = 30 * time.Second        // beyond the time the octets take, until OK: computers pause, too
 	maxAhead   = 16 << 10                // octets of an image that port and modem may hold
 	hushTime   = 3 * time.Second         // for the far end to fall silent
 	writeChunk = 1024

@@ -1,7 +1,6 @@
 package modem
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,13 +25,9 @@ type Options struct {
 	// empty: they are not sent.
 	NonStandard []byte
 	// Linger is how long to stay on the line behind a DCN said, in line time;
-	// 0: linger. T.30 asks for none.
+	// 0: only as long as the line holds sound back. T.30 asks for none.
 	Linger time.Duration
 }
-
-// linger lets a DCN arrive where satellites and gateways hold sound back for 300 ms:
-// they drop with the call what is under way.
-const linger = 400 * time.Millisecond
 
 // Time on the wall clock for ending a call in good order.
 const (
@@ -108,7 +103,7 @@ func (m *phoneModem) Send(ctx context.Context, out Outgoing) Report {
 		First:       out.First,
 		Pages:       pages,
 		GiveUp:      advice.GiveUp,
-		Linger:      cmp.Or(m.opt.Linger, linger),
+		Linger:      m.opt.Linger,
 	}
 	d := desk{out: &sending{pages: out.Pages, confirmed: out.Confirmed}}
 	if out.Poll != nil {
@@ -146,7 +141,7 @@ func (m *phoneModem) Receive(ctx context.Context, in Incoming) Report {
 		Station:     in.Station,
 		NonStandard: m.opt.NonStandard,
 		Own:         m.capabilities(len(in.Offers) > 0, true),
-		Linger:      cmp.Or(m.opt.Linger, linger),
+		Linger:      m.opt.Linger,
 	}
 	d := desk{in: &receiving{store: in.Store}}
 	for _, o := range in.Offers {

@@ -1,6 +1,7 @@
 package t30
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -120,13 +121,15 @@ type Engine struct {
 	x       byte          // X bit of frames to say
 	said    [][]byte      // frames of the last signal said, to know their echo
 	grace   time.Duration // how long to listen on after a frame that was bad
-	linger  time.Duration // how long to stay on the line behind a DCN said
+	linger  time.Duration // how long to stay on the line behind a DCN said; 0: as the far end's turns tell
+	turns   turns
 }
 
 // Step tells the engine what its last order has brought and returns the next
 // one. The first event, which starts the call, needs nothing but Now.
 func (e *Engine) Step(in Event) Order {
 	e.now = in.Now
+	e.turns.note(e.asked, in)
 	var o Order
 	switch {
 	case e.ending:
@@ -190,11 +193,12 @@ func (e *Engine) fail(code status.Code, err error) Order {
 func (e *Engine) disconnect(code status.Code, err error) Order {
 	e.ending = true
 	return e.say(func(in Event) Order {
-		if in.Err != nil || e.linger <= 0 {
+		linger := cmp.Or(e.linger, e.turns.linger())
+		if in.Err != nil || linger <= 0 {
 			return e.end(code, err)
 		}
 		e.next = func(Event) Order { return e.end(code, err) }
-		return Order{Kind: Hear, Listen: line.Listen{Timeout: e.linger}}
+		return Order{Kind: Hear, Listen: line.Listen{Timeout: linger}}
 	}, e.command(DCN))
 }
 

@@ -16,7 +16,7 @@ type ReceiverConfig struct {
 	NonStandard []byte           // FIF of NSF; empty: not sent
 	Own         dis.Capabilities // the DIS to say
 	Offers      []Offer          // what may be fetched here
-	Linger      time.Duration    // stay on the line so long behind a DCN said
+	Linger      time.Duration    // stay on the line so long behind a DCN said; 0: as long as the line holds sound back
 }
 
 // receiver is the station without the document in T.30 figures 5-2: the called

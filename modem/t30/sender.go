@@ -22,7 +22,7 @@ type SenderConfig struct {
 	Pages       int              // pages of the document; 0 with Poll
 	Poll        *Poll            // what to fetch behind them; nil: nothing
 	GiveUp      bool             // a page that was rejected is not sent again in this call
-	Linger      time.Duration    // stay on the line so long behind a DCN said
+	Linger      time.Duration    // stay on the line so long behind a DCN said; 0: as long as the line holds sound back
 }
 
 // sender is the station with the document in T.30 figures 5-2: the calling one,

@@ -17,6 +17,7 @@ const (
 
 // turns is the shortest time that the far end has taken to begin an answer.
 type turns struct {
+	began bool          // the first frame of the call has been heard, which may answer nothing
 	said  time.Duration // when the last signal had left
 	open  bool          // it has not been answered
 	known bool
@@ -30,6 +31,10 @@ func (t *turns) note(asked OrderKind, in Event) {
 		t.said, t.open = in.Now, in.Err == nil
 	case asked == Hear && t.open && in.Heard.Kind == line.Frame:
 		t.open = false
+		if !t.began { // DIS comes unasked
+			t.began = true
+			return
+		}
 		octets := time.Duration(len(in.Heard.Data) + 3) // with FCS and a flag
 		turn := in.Now - t.said - shortest - octets*8*time.Second/time.Duration(line.V21.BitsPerSecond())
 		if !t.known || turn < t.best {

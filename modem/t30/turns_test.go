@@ -17,9 +17,10 @@ func TestTurns(t *testing.T) {
 		want    time.Duration
 	}{
 		{"no answer", nil, 0},
-		{"at once", []time.Duration{75 * time.Millisecond}, 0},
-		{"300 ms each way", []time.Duration{675 * time.Millisecond, 700 * time.Millisecond}, slowLinger},
-		{"a slow station", []time.Duration{900 * time.Millisecond, 200 * time.Millisecond, 900 * time.Millisecond}, 0},
+		{"DIS alone", []time.Duration{time.Second}, 0},
+		{"at once", []time.Duration{time.Second, 75 * time.Millisecond}, 0},
+		{"300 ms each way", []time.Duration{0, 675 * time.Millisecond, 700 * time.Millisecond}, slowLinger},
+		{"a slow station", []time.Duration{0, 900 * time.Millisecond, 200 * time.Millisecond, 900 * time.Millisecond}, 0},
 	} {
 		var heard turns
 		now := time.Duration(0)

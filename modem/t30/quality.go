@@ -1,9 +1,8 @@
 package t30
 
 import (
-	"time"
-
 	"fmt"
+	"time"
 
 	"github.com/faxmesh/faxmesh/modem/line"
 )
